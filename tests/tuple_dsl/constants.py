@@ -1,0 +1,25 @@
+"""Constants as such languages have them: upper-case, some of one letter."""
+
+F = False
+T = True
+ZERO = 0
+ONE = 1
+TWO = 2
+THREE = 3
+FOUR = 4
+FIVE = 5
+SIX = 6
+SEVEN = 7
+EIGHT = 8
+NINE = 9
+NEG_ONE = -1
+NEG_TWO = -2
+ORIGIN = (0, 0)
+UNITY = (1, 1)
+DOWN = (1, 0)
+RIGHT = (0, 1)
+UP = (-1, 0)
+LEFT = (0, -1)
+NEG_UNITY = (-1, -1)
+TWO_BY_TWO = (2, 2)
+THREE_BY_THREE = (3, 3)
