@@ -11,25 +11,34 @@ from typing import Any as _Any
 __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
-    from nbbatt.dsl import language
-    from nbbatt.errors import NbbattError
-    from nbbatt.history import load_run, runs
-    from nbbatt.language import Language, PrimitiveError
-    from nbbatt.library import Library
-    from nbbatt.pipeline import iter_run, run
-    from nbbatt.programs import Program, ProgramError
-    from nbbatt.record import RunRecord
-    from nbbatt.spec import RunSpec, make_spec
-    from nbbatt.store import Workspace
-    from nbbatt.sources import load_task, load_tasks
-    from nbbatt.tasks import Pair, Task, TaskError, TaskSet
+    from nbbatt.dsl import language as language
+    from nbbatt.errors import NbbattError as NbbattError
+    from nbbatt.history import load_run as load_run
+    from nbbatt.history import runs as runs
+    from nbbatt.languages import Language as Language
+    from nbbatt.languages import PrimitiveError as PrimitiveError
+    from nbbatt.library import Library as Library
+    from nbbatt.nodes import ProgramError as ProgramError
+    from nbbatt.pipeline import iter_run as iter_run
+    from nbbatt.pipeline import run as run
+    from nbbatt.programs import Program as Program
+    from nbbatt.record import RunRecord as RunRecord
+    from nbbatt.sources import load_task as load_task
+    from nbbatt.sources import load_tasks as load_tasks
+    from nbbatt.spec import RunSpec as RunSpec
+    from nbbatt.spec import make_spec as make_spec
+    from nbbatt.store import Workspace as Workspace
+    from nbbatt.tasks import Pair as Pair
+    from nbbatt.tasks import Task as Task
+    from nbbatt.tasks import TaskError as TaskError
+    from nbbatt.tasks import TaskSet as TaskSet
 
 _HOMES = {
-    "Language": "language",
+    "Language": "languages",
     "Library": "library",
     "NbbattError": "errors",
     "Pair": "tasks",
-    "PrimitiveError": "language",
+    "PrimitiveError": "languages",
     "Program": "programs",
     "ProgramError": "nodes",
     "RunRecord": "record",
@@ -47,7 +56,7 @@ _HOMES = {
     "run": "pipeline",
     "runs": "history",
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - one list of names
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> _Any:

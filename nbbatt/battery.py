@@ -138,7 +138,9 @@ class Battery:
 
     def forget(self) -> None:
         """Start again without any value."""
-        together = [(pair,) for pair in self.demos] + [self.tests] if self.early_stop else [self.demos + self.tests]
+        together = (
+            [(pair,) for pair in self.demos] + [self.tests] if self.early_stop else [self.demos + self.tests]
+        )
         self._groups = [_Group(pairs) for pairs in together if pairs]
         self._rows, self._alone = 0, True
 
@@ -254,10 +256,14 @@ class Battery:
         self.calls_made += 1
         try:
             value = call([arg.values[at] for arg in row.args])
+            if self.limit is not None and self.limit.struck:  # swallowed: whatever came back is not the value
+                raise TimeLimit
         except (Cancelled, KeyboardInterrupt):
             raise
         except TimeLimit as reason:
-            if self.now() - self._last >= OWN_SHARE * self.seconds:  # else: for others it may still end in time
+            if (
+                self.now() - self._last >= OWN_SHARE * self.seconds
+            ):  # else: for others it may still end in time
                 row.values[at] = Failure(*explain(reason))
             raise
         except BaseException as reason:
@@ -310,7 +316,11 @@ class Battery:
 
 
 def merge(
-    programs: Iterable[Program], language: Language, demos: Sequence[Pair], tests: Sequence[Pair] = (), **options: Any
+    programs: Iterable[Program],
+    language: Language,
+    demos: Sequence[Pair],
+    tests: Sequence[Pair] = (),
+    **options: Any,
 ) -> Battery:
     """A battery with these programs in it; options as in ``Battery``."""
     battery = Battery(language, demos, tests, **options)
@@ -327,9 +337,6 @@ def _failure(reason: BaseException, node: Node) -> Failure:
     status, message = explain(reason)
     head = node.args[0]
     return Failure(status, f"{head.value if head.kind == 'primitive' else 'a computed function'}: {message}")
-
-
-# ---------------------------------------------------------------------- values
 
 
 def value_key(value: Any) -> Any:
@@ -354,7 +361,9 @@ def _key(value: Any, budget: list[int]) -> Any:
         return kind, value
     if kind is tuple or kind is frozenset:
         return _container_key(value, kind, budget) if small(value) else None
-    if kind is float or isinstance(value, np.generic):  # NaN is found in a container by identity: it equals nothing
+    if kind is float or isinstance(
+        value, np.generic
+    ):  # NaN is found in a container by identity: it equals nothing
         return (kind, repr(value)) if value == value else None
     if is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen:  # noqa: B009 - unknown to type checkers
         return _parts_key(kind, [getattr(value, field.name) for field in fields(kind)], budget)
@@ -363,8 +372,9 @@ def _key(value: Any, budget: list[int]) -> Any:
 
 
 _EXACT = frozenset({int, bool, str, bytes, type(None), FunctionType})
-_TOLD_APART = re.compile(rb"[>gy]")
-"""How marshal begins a frozenset (which it sorts), a float and a complex number; found in other bytes by chance."""
+_TOLD_APART = re.compile(rb"[>gys]")
+"""How marshal begins a frozenset (which it sorts), a float, a complex number, and whatever it takes for bytes, arrays
+among them, whose shape and type it drops; found in other values by chance, which costs time only."""
 
 
 def _container_key(value: Any, kind: type, budget: list[int]) -> Any:

@@ -68,18 +68,24 @@ def run_command(
     workers: Annotated[
         str, typer.Option("--workers", "-w", help="A number of processes, serial (in this one), or auto.")
     ] = "auto",
-    seed: Annotated[int | None, typer.Option(help="Repeat a run: the seed it printed.  [default: drawn]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Repeat a run: the seed it printed.  [default: drawn]")
+    ] = None,
     source: SourceOption = None,
     programs: Annotated[
         Path | None, typer.Option(help="A file of programs: try exactly these.", dir_okay=False)
     ] = None,
     limit: Annotated[float, typer.Option(help="Seconds a candidate has for all pairs.")] = 1.0,
     memory: Annotated[int, typer.Option(help="Megabytes that a worker may add.")] = 512,
-    early_stop: Annotated[bool, typer.Option("--early-stop", help="Leave a candidate at its first wrong demo.")] = False,
+    early_stop: Annotated[
+        bool, typer.Option("--early-stop", help="Leave a candidate at its first wrong demo.")
+    ] = False,
     caches: Annotated[bool, typer.Option("--caches/--no-caches", help="Use and fill the caches.")] = True,
     differ: Annotated[str, typer.Option(help="Partial credit: cells, foreground, shape or exact.")] = "cells",
     tag: Annotated[list[str] | None, typer.Option(help="A tag to find the run by; may be repeated.")] = None,
-    charts: Annotated[Path | None, typer.Option(help="Write the charts there, as PNG and SVG.", file_okay=False)] = None,
+    charts: Annotated[
+        Path | None, typer.Option(help="Write the charts there, as PNG and SVG.", file_okay=False)
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -216,7 +222,9 @@ def cache_clear(
 @cache_app.command("prune")
 def cache_prune(
     entries: Annotated[int | None, typer.Option(help="Keep at most so many entries a cache.", min=0)] = None,
-    megabytes: Annotated[float | None, typer.Option(help="Keep at most so many megabytes a cache.", min=0)] = None,
+    megabytes: Annotated[
+        float | None, typer.Option(help="Keep at most so many megabytes a cache.", min=0)
+    ] = None,
     days: Annotated[float | None, typer.Option(help="Drop what is older than so many days.", min=0)] = None,
     workspace: WorkspaceOption = None,
 ) -> None:

@@ -151,7 +151,9 @@ class Profile:
 
     def _gains(self) -> str:
         """The sentence on bounds. CPU work can't go faster than the cores; a warm cache can't save more than misses cost."""
-        spread = sum(max(0.0, s.wall_s - max(s.lane_cpu_s / self.cores, 1e-9)) for s in self.spans if s.parallel)
+        spread = sum(
+            max(0.0, s.wall_s - max(s.lane_cpu_s / self.cores, 1e-9)) for s in self.spans if s.parallel
+        )
         cached = sum(min(s.cacheable_s / max(s.lanes, 1), s.wall_s) for s in self.spans)
         said = []
         for gain, how in (

@@ -46,7 +46,10 @@ class Dispatch:
         if workers == "auto":
             if trusted:
                 return "serial", "auto: in this process"
-            return self.cores, f"auto: {self.cores} workers, since primitives of your own may hang, and only workers can be killed"
+            return (
+                self.cores,
+                f"auto: {self.cores} workers, since primitives of your own may hang, and only workers can be killed",
+            )
         if isinstance(workers, int) and not isinstance(workers, bool) and 1 <= workers <= 1024:
             return workers, "as asked"
         raise DispatchError(

@@ -54,7 +54,11 @@ def _headed(row: SolverRow) -> str:
 
 
 def import_solvers(
-    path: Path | str, *, language: Language | None = None, workspace: Path | str | None = None, **settings: Any
+    path: Path | str,
+    *,
+    language: Language | None = None,
+    workspace: Path | str | None = None,
+    **settings: Any,
 ) -> list[Imported]:
     """Run every solver found at a file or below a folder on its task and keep the ones that get a demo pair right.
 
@@ -75,7 +79,11 @@ def import_solvers(
 
 
 def _run(
-    task_id: str, files: list[tuple[Path, str]], language: Language | None, workspace: Any, settings: dict[str, Any]
+    task_id: str,
+    files: list[tuple[Path, str]],
+    language: Language | None,
+    workspace: Any,
+    settings: dict[str, Any],
 ) -> Iterator[Imported]:
     from nbbatt import dsl  # built when it is needed
 
@@ -113,7 +121,9 @@ def _files(path: Path) -> list[Path]:
 
 def _text(file: Path) -> str:
     if file.stat().st_size > MAX_FILE:
-        raise ProgramError(f"{file} has {file.stat().st_size:,} bytes, and a solver has at most {MAX_FILE:,}; split it")
+        raise ProgramError(
+            f"{file} has {file.stat().st_size:,} bytes, and a solver has at most {MAX_FILE:,}; split it"
+        )
     return file.read_text(encoding="utf-8")
 
 

@@ -22,11 +22,24 @@ import numpy as np
 DIGEST_BYTES = 16
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), type(Ellipsis)})
 _SILENT = frozenset(
-    "__doc__ __module__ __qualname__ __dict__ __weakref__ __annotations__ __annotate__ __firstlineno__"
-    " __static_attributes__ __dataclass_fields__ __dataclass_params__".split()
+    [
+        "__doc__",
+        "__module__",
+        "__qualname__",
+        "__dict__",
+        "__weakref__",
+        "__annotations__",
+        "__annotate__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+    ]
 )
 """Members of classes that say nothing about what their methods do."""
-_LOAD_GLOBAL, _LOAD_NAME, _EXTENDED = (dis.opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME", "EXTENDED_ARG"))
+_LOAD_GLOBAL, _LOAD_NAME, _EXTENDED = (
+    dis.opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME", "EXTENDED_ARG")
+)
 
 
 def digest_text(text: str) -> str:
@@ -78,7 +91,10 @@ class _Walk:
         self.open.add(id(value))
         if name == "dict":
             parts = [f"{self.text(key)}:{self.text(item)}" for key, item in value.items()]
-        elif name in ("set", "frozenset"):  # each item by a walk of its own, so that their order leaves no trace
+        elif name in (
+            "set",
+            "frozenset",
+        ):  # each item by a walk of its own, so that their order leaves no trace
             parts = sorted(_Walk(self.home, dict(self.seen)).text(item) for item in value)
         else:
             parts = [self.text(item) for item in value]
@@ -98,9 +114,13 @@ class _Walk:
             return self._class(value)
         if isinstance(value, property):
             return f"property({self.text((value.fget, value.fset))})"
-        if isinstance(wrapped := getattr(value, "__wrapped__", None), FunctionType):  # functools.cache, staticmethod
+        if isinstance(
+            wrapped := getattr(value, "__wrapped__", None), FunctionType
+        ):  # functools.cache, staticmethod
             return f"wrapped({type(value).__name__},{self.text(wrapped)})"
-        label = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+        label = (
+            f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+        )
         return f"object({label},{self._state(value)})"
 
     def _state(self, value: Any) -> str:
@@ -141,7 +161,11 @@ class _Walk:
                 continue
             used = scope[name]
             yield f"{name}={self._used(used)}"
-            if type(used) is ModuleType and not self._installed(used.__name__) and used.__name__ not in passed:
+            if (
+                type(used) is ModuleType
+                and not self._installed(used.__name__)
+                and used.__name__ not in passed
+            ):
                 passed.add(used.__name__)
                 yield from self._named(vars(used), attributes, attributes, passed)
 

@@ -108,7 +108,9 @@ class Breeder:
             sites = changed[0]
             said.append(changed[1])
         name = f"solve_{task_id.replace('-', '_')}_{sites.root.digest.hex()[:8]}"
-        return Candidate(Program(name, sites.root, self.language), f"{parent.name}: {', '.join(said) or 'as it is'}")
+        return Candidate(
+            Program(name, sites.root, self.language), f"{parent.name}: {', '.join(said) or 'as it is'}"
+        )
 
     def _change(self, sites: _Sites) -> tuple[_Sites, str] | None:
         for _ in range(TRIES_A_CHANGE):
@@ -175,7 +177,9 @@ class Breeder:
         primitive, place = self.rng.choice(options)
         args = [Node("primitive", primitive.name)]
         for i, wanted in enumerate(primitive.params[: max(primitive.required, place + 1)]):
-            choices = [node] if i == place else [*sites.values(wanted, before=node), *self._fitting(wanted, None)]
+            choices = (
+                [node] if i == place else [*sites.values(wanted, before=node), *self._fitting(wanted, None)]
+            )
             if not choices:
                 return None
             args.append(self.rng.choice(choices))
@@ -276,7 +280,9 @@ class _Sites:
             # what a computed function asks for nobody knows: it and its arguments stay as they are
             for arg in node.args if not params else node.args[:1]:
                 self.asked.setdefault(arg.digest, set()).add("?")
-        self.grown = [n for n in self.nodes if n.kind in ("call", "input") and "?" not in self.asked[n.digest]]
+        self.grown = [
+            n for n in self.nodes if n.kind in ("call", "input") and "?" not in self.asked[n.digest]
+        ]
         self.grown = self.grown or [root]
 
     def _params(self, node: Node) -> tuple[str, ...]:
@@ -329,5 +335,7 @@ class _Sites:
         made: dict[bytes, Node] = {old.digest: new}
         for node in self.calls:
             if node.digest not in made and any(arg.digest in made for arg in node.args):
-                made[node.digest] = Node("call", None, tuple([made.get(arg.digest, arg) for arg in node.args]))
+                made[node.digest] = Node(
+                    "call", None, tuple([made.get(arg.digest, arg) for arg in node.args])
+                )
         return made.get(self.root.digest, self.root)

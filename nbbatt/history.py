@@ -33,11 +33,15 @@ def runs(
     """All runs of a workspace, newest first, one row each. Rates are shares in [0, 1]; empty where nothing was asked."""
     import pandas as pd
 
-    rows = run_list(task=task, status=status, language=language, tag=tag, since=since, limit=limit, workspace=workspace)
+    rows = run_list(
+        task=task, status=status, language=language, tag=tag, since=since, limit=limit, workspace=workspace
+    )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def run_list(*, task: str | None = None, workspace: Path | str | None = None, **filters: Any) -> list[dict[str, Any]]:
+def run_list(
+    *, task: str | None = None, workspace: Path | str | None = None, **filters: Any
+) -> list[dict[str, Any]]:
     """The rows of ``runs`` as plain dicts."""
     with Workspace(Path(workspace or DEFAULT_FOLDER)).open(create=False) as store:
         return [_line(row) for row in store.run_rows(task_id=task, **filters)]
@@ -68,7 +72,9 @@ def _line(row: RunRow) -> dict[str, Any]:
         "cpu_s": row.cpu_s,
         **_answers("validation", known),
         **_answers("inlining", known),
-        "saved_s": sum(known.get(f"{cache}_saved_s", 0.0) for cache in ("validation", "inlining")) if known else None,
+        "saved_s": sum(known.get(f"{cache}_saved_s", 0.0) for cache in ("validation", "inlining"))
+        if known
+        else None,
         "solved": row.solved,
         "seed": known.get("seed"),
         "language": row.language,

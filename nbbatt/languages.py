@@ -256,7 +256,9 @@ class Language:
         height, width = len(value), len(value[0]) if value else 0
         _check_size(height, width)
         if any(len(row) != width for row in value):
-            raise PrimitiveError("the result's rows differ in length, and a grid is a rectangle of colours 0 to 9")
+            raise PrimitiveError(
+                "the result's rows differ in length, and a grid is a rectangle of colours 0 to 9"
+            )
         for kind in set(map(type, chain.from_iterable(value))):
             if kind is not int and not issubclass(kind, np.integer):
                 raise PrimitiveError(
@@ -284,7 +286,9 @@ def checked_grid(array: Any) -> Grid:
 
 def _check_size(height: int, width: int) -> None:
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise PrimitiveError(f"the result is {height}×{width}, and a grid has 1 to {MAX_SIDE} rows and columns")
+        raise PrimitiveError(
+            f"the result is {height}×{width}, and a grid has 1 to {MAX_SIDE} rows and columns"
+        )
 
 
 def _namespace(source: Any) -> dict[str, Any]:
@@ -297,9 +301,13 @@ def _namespace(source: Any) -> dict[str, Any]:
     for function in source:
         key = getattr(function, "__name__", "")
         if not key.isidentifier():
-            raise LanguageError(f"{function!r} has no usable name, and a primitive is called by name; use a def")
+            raise LanguageError(
+                f"{function!r} has no usable name, and a primitive is called by name; use a def"
+            )
         if found.setdefault(key, function) is not function:
-            raise LanguageError(f"two functions are named {key!r}, and a name means one thing; rename one of them")
+            raise LanguageError(
+                f"two functions are named {key!r}, and a name means one thing; rename one of them"
+            )
     return found
 
 
@@ -354,8 +362,9 @@ def _primitive(name: str, fn: Callable[..., Any], table: TypeTable) -> Primitive
             )
         params.append("Any" if parameter.annotation is parameter.empty else table.name(parameter.annotation))
         required += parameter.default is parameter.empty
-    result = "Any" if signature.return_annotation is signature.empty else table.name(signature.return_annotation)
+    result = (
+        "Any" if signature.return_annotation is signature.empty else table.name(signature.return_annotation)
+    )
     doc = " ".join((inspect.getdoc(fn) or "").split("\n\n")[0].split())
     theme = getattr(fn, "__module__", "").rpartition(".")[2]
     return Primitive(name, fn, tuple(params), result, required, theme, doc)
-

@@ -95,7 +95,9 @@ def call(values: Sequence[Any]) -> Any:
     """The first value called with the others, its result settled."""
     fn = values[0]
     if not callable(fn):
-        raise PrimitiveError(f"a {type(fn).__name__} is called, and only functions can be; check the line's first name")
+        raise PrimitiveError(
+            f"a {type(fn).__name__} is called, and only functions can be; check the line's first name"
+        )
     return settled(fn(*values[1:]))
 
 

@@ -26,7 +26,7 @@ MAX_TUPLE = 4_096
 MAX_NAME = 200
 
 _HIDDEN = re.compile("[\x00\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_WARNS = re.compile(r"\\|(?<![A-Za-z_])\d\w*?(?:and|else|for|if|in|is|not|or)")
+_WARNS = re.compile(r"\\|(?<!\w)\d\w*?(?:and|else|for|if|in|is|not|or)")
 """What Python's tokenizer would warn about: escapes, and a number that runs into a keyword."""
 
 
@@ -56,13 +56,17 @@ def _defines(text: str, *, imports: bool) -> Iterator[ast.FunctionDef]:
         if isinstance(statement, ast.FunctionDef):
             before = False
             yield statement
-        elif not (_is_docstring(statement) or (before and isinstance(statement, ast.Import | ast.ImportFrom))):
+        elif not (
+            _is_docstring(statement) or (before and isinstance(statement, ast.Import | ast.ImportFrom))
+        ):
             _refuse(statement, f"{_what(statement)} outside a def", "only programs stand at the top")
 
 
 def _tree(text: str) -> ast.Module:
     if not isinstance(text, str):
-        raise ProgramError(f"line 1: a program is a text, and this is a {type(text).__name__}; pass its source")
+        raise ProgramError(
+            f"line 1: a program is a text, and this is a {type(text).__name__}; pass its source"
+        )
     if len(text) > MAX_TEXT:
         raise ProgramError(
             f"line {_line(text, MAX_TEXT)}: the text has {len(text):,} characters, and {MAX_TEXT:,} is the limit;"
@@ -83,8 +87,9 @@ def _tree(text: str) -> ast.Module:
         raise
     except Exception as reason:  # nested too deeply for the parser, mostly: MemoryError, RecursionError
         longest = max(enumerate(text.splitlines(), 1), key=lambda line: len(line[1]), default=(1, ""))[0]
+        why = str(reason) or type(reason).__name__
         raise ProgramError(
-            f"line {longest}: the text cannot be read ({reason or type(reason).__name__}); a program is a def of calls"
+            f"line {longest}: the text cannot be read ({why}); a program is a def of calls"
         ) from None
     return tree
 
@@ -132,7 +137,9 @@ class _Reader:
         self._head(define)
         body = define.body[1:] if _is_docstring(define.body[0]) else define.body
         if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
-            _refuse(body[-1] if body else define, "a def that does not end in a return of a value", "end it so")
+            _refuse(
+                body[-1] if body else define, "a def that does not end in a return of a value", "end it so"
+            )
         for statement in body[:-1]:
             self._assign(statement)
         return self._node(body[-1].value)
@@ -144,7 +151,9 @@ class _Reader:
         if getattr(define, "type_params", None):
             _refuse(define, "a type parameter", "a program is a plain def")
         if args.vararg or args.kwarg or args.kwonlyargs or args.defaults or args.posonlyargs:
-            _refuse(define, "a parameter with a default, a star or a slash", "the inputs are I and, if wanted, S")
+            _refuse(
+                define, "a parameter with a default, a star or a slash", "the inputs are I and, if wanted, S"
+            )
         if define.returns or any(arg.annotation for arg in args.args):
             _refuse(define, "an annotation", "the inputs are I and, if wanted, S, and the result is a grid")
         names = [arg.arg for arg in args.args]
@@ -164,7 +173,9 @@ class _Reader:
             _refuse(statement, "an assignment to something other than one name", "write x1 = f(I)")
         name = target.id
         if name in RESERVED or name in self.language.primitives or name in self.language.constants:
-            _refuse(statement, f"an assignment to {name!r}", "inputs and names of the language stay what they are")
+            _refuse(
+                statement, f"an assignment to {name!r}", "inputs and names of the language stay what they are"
+            )
         self.variables[name] = self._node(statement.value)
 
     def _node(self, expression: ast.expr) -> Node:
@@ -181,7 +192,9 @@ class _Reader:
             _refuse(expression, f"a call of {_what(expression.func)}", "only names are called")
         function = self._name(expression.func)
         if function.kind not in ("primitive", "call"):
-            _refuse(expression, f"a call of {expression.func.id!r}", f"it is a {function.kind}, and no function")
+            _refuse(
+                expression, f"a call of {expression.func.id!r}", f"it is a {function.kind}, and no function"
+            )
         return self._kept(Node("call", None, (function, *map(self._node, expression.args))))
 
     def _name(self, expression: ast.Name) -> Node:
@@ -193,7 +206,9 @@ class _Reader:
         if name in self.language.constants:
             return self._kept(Node("constant", name))
         near = _near(name, [*self.variables, *self.language.primitives, *self.language.constants])
-        _refuse(expression, f"the name {shorten(name)}", f"it is nothing that {self.language.name!r} has{near}")
+        _refuse(
+            expression, f"the name {shorten(name)}", f"it is nothing that {self.language.name!r} has{near}"
+        )
 
     def _kept(self, node: Node) -> Node:
         return self.nodes.setdefault(node.digest, node)

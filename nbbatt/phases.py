@@ -16,7 +16,8 @@ from nbbatt.dispatch import Dispatch
 from nbbatt.generate import Candidate
 from nbbatt.jobs import Validated, make_check, make_validate
 from nbbatt.limits import Status
-from nbbatt.programs import Program, ProgramError
+from nbbatt.nodes import ProgramError
+from nbbatt.programs import Program
 from nbbatt.record import CandidateRow, Timeline
 from nbbatt.scoring import PairResult, Score, score
 from nbbatt.spec import RunSpec
@@ -121,7 +122,7 @@ def check_batt(state: RunState, meter: Meter) -> Iterator[int]:
 
 
 def filter_(state: RunState, meter: Meter) -> Iterator[int]:
-    """Keep what can rank: an output for every demo, some credit, and outputs that no smaller candidate has too."""
+    """Keep what can rank: an output for every demo pair, and outputs that no smaller candidate has too."""
     demos = len(state.spec.task.demos)
     first: dict[tuple[str, ...], Tried] = {}
     for tried in sorted(state.tried, key=lambda t: t.program.size):
@@ -130,7 +131,7 @@ def filter_(state: RunState, meter: Meter) -> Iterator[int]:
         same = first.setdefault(outputs, tried) if ran and all(outputs) else tried
         if same is not tried:
             tried.status, tried.error = "duplicate", f"same outputs as {same.program.name}"
-        tried.kept = ran and tried.score.value > 0 and same is tried
+        tried.kept = ran and same is tried
         meter.items += 1
     yield meter.items
 
@@ -161,7 +162,9 @@ def inlined(program: Program) -> str:
     """The program's inlined text under a stand-in name. Raises ProgramError unless it reads back as the same graph."""
     text = Program(_STAND_IN, program.root, program.language).inline()
     if Program.parse(text, program.language).digest != program.digest:
-        raise ProgramError(f"{program.name} does not read back as itself once inlined; report its source as a fault")
+        raise ProgramError(
+            f"{program.name} does not read back as itself once inlined; report its source as a fault"
+        )
     return text
 
 
@@ -171,7 +174,9 @@ def validate(state: RunState, meter: Meter) -> Iterator[int]:
     task, language = spec.task, spec.language
     todo: list[tuple[Tried, CacheKey]] = []
     for tried in state.kept:
-        key = CacheKey(tried.program.digest, language.version, task.digest, spec.limits_text, VALIDATION_FORMAT)
+        key = CacheKey(
+            tried.program.digest, language.version, task.digest, spec.limits_text, VALIDATION_FORMAT
+        )
         known = state.validation.get(key)
         stored = None if known is None else _validated(known.value)
         if stored is None:
@@ -180,7 +185,7 @@ def validate(state: RunState, meter: Meter) -> Iterator[int]:
         _judge(tried, stored)
         meter.items += state.pairs
         yield state.pairs
-    args = (language, language.version, task.demos, task.tests, spec.differ, spec.limit_s)
+    args = (language, task.demos, task.tests, spec.differ, spec.limit_s)
     job = Job(make_validate, args, "validate")
     for outcome in _mapped(state, meter, job, [tried.text for tried, _ in todo]):
         tried, key = todo[outcome.index]

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,9 +26,9 @@ from nbbatt.clock import Profile, Span, Stopwatch
 from nbbatt.dispatch import Dispatch
 from nbbatt.phases import PHASES, RunState, expected
 from nbbatt.record import CacheTable, RunRecord, Timeline
+from nbbatt.sources import load_task
 from nbbatt.spec import RunSpec, make_spec
 from nbbatt.store import DEFAULT_FOLDER, Workspace
-from nbbatt.sources import load_task
 from nbbatt.tasks import Task
 
 
@@ -118,7 +118,7 @@ class _Run:
 
     def __init__(self, spec: RunSpec, workspace: Workspace, cancel: threading.Event) -> None:
         self.spec, self.workspace, self.cancel = spec, workspace, cancel
-        self.started = datetime.now(timezone.utc)
+        self.started = datetime.now(UTC)
         self.run_id = f"{self.started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.watch = Stopwatch()
         self.timeline = Timeline(time.monotonic())
@@ -138,7 +138,7 @@ class _Run:
                     done += more
                     yield Progress(name, done, total)
                 if name == "save":  # ending the workers belongs to the run, and is part of its last phase
-                    self.workers_cpu_s += state.dispatch.close()
+                    self.workers_cpu_s = state.dispatch.close()
             yield PhaseEnded(name, self.watch.spans[-1])
 
     def _open(self) -> RunState:
@@ -170,7 +170,7 @@ class _Run:
         if state is None:
             return None
         try:
-            self.workers_cpu_s += state.dispatch.close()
+            self.workers_cpu_s = state.dispatch.close()
             profile = self.watch.profile(workers_cpu_s=self.workers_cpu_s, cores=state.dispatch.cores)
             record = self._record(state, profile, status, error)
             state.store.finish_run(

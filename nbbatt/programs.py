@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from nbbatt.languages import Language
-from nbbatt.nodes import Node, ProgramError, call, leaf_value, ordered
+from nbbatt.nodes import Node, call, leaf_value, ordered
 from nbbatt.parser import parse_def
 from nbbatt.tasks import Grid, Pair
 
@@ -89,7 +89,9 @@ class Program:
     def wire(self) -> Wire:
         """Flat plain data for another process."""
         place = {node.digest: i for i, node in enumerate(self.nodes)}
-        flat = tuple((node.kind, node.value, tuple(place[a.digest] for a in node.args)) for node in self.nodes)
+        flat = tuple(
+            (node.kind, node.value, tuple(place[a.digest] for a in node.args)) for node in self.nodes
+        )
         return self.name, flat
 
     @classmethod
@@ -119,9 +121,13 @@ class Program:
     def _lines(self, *, fold: bool) -> Iterator[tuple[str, str, Node]]:
         """(variable, expression, its node) a line; the last line has no variable: it is the result."""
         uses = Counter(arg.digest for node in self.calls for arg in node.args)
-        heads = {node.args[0].digest for node in self.calls}  # called by name, so that a call among them needs one
+        heads = {
+            node.args[0].digest for node in self.calls
+        }  # called by name, so that a call among them needs one
         prefix, count = self._free_prefix(), 0
-        written: dict[bytes, tuple[str, int]] = {}  # digest -> (its text where it is used, how deep that nests)
+        written: dict[
+            bytes, tuple[str, int]
+        ] = {}  # digest -> (its text where it is used, how deep that nests)
         for node in self.nodes:
             digest = node.digest
             if node.kind == "call":
@@ -179,7 +185,9 @@ class Program:
         for node in self.nodes:
             args = node.args
             values[node.digest] = (
-                call([values[arg.digest] for arg in args]) if args else leaf_value(node, self.language, inputs)
+                call([values[arg.digest] for arg in args])
+                if args
+                else leaf_value(node, self.language, inputs)
             )
         return values
 
@@ -191,7 +199,9 @@ def inputs_for(language: Language, grid: Grid, demos: Sequence[Pair]) -> dict[st
 
 def shown(language: Language, demos: Sequence[Pair]) -> tuple[tuple[Any, Any], ...]:
     """What ``S`` stands for: (input, output) of every demo pair."""
-    return tuple((language.from_grid(p.input), language.from_grid(p.output)) for p in demos if p.output is not None)
+    return tuple(
+        (language.from_grid(p.input), language.from_grid(p.output)) for p in demos if p.output is not None
+    )
 
 
 def _leaf(node: Node) -> str:

@@ -79,7 +79,9 @@ class Timeline:
         self._open: dict[int, Segment] = {}
         self._done: list[Segment] = []
 
-    def add(self, phase: str, worker: int, started: float, wall_s: float, cpu_s: float, *, failed: bool) -> None:
+    def add(
+        self, phase: str, worker: int, started: float, wall_s: float, cpu_s: float, *, failed: bool
+    ) -> None:
         """One item, in the order of completion of its worker; ``started`` is a time of the monotonic clock."""
         self._join(Segment(worker, phase, started - self.began, wall_s, cpu_s, 1, int(failed)))
         if len(self._done) > self.limit:
@@ -92,7 +94,10 @@ class Timeline:
             if gap <= self.gap_s:
                 wall = max(last.wall_s, new.started_s + new.wall_s - last.started_s)
                 self._open[new.worker] = last._replace(
-                    wall_s=wall, cpu_s=last.cpu_s + new.cpu_s, items=last.items + new.items, failed=last.failed + new.failed
+                    wall_s=wall,
+                    cpu_s=last.cpu_s + new.cpu_s,
+                    items=last.items + new.items,
+                    failed=last.failed + new.failed,
                 )
                 return
         if last is not None:
@@ -214,7 +219,9 @@ class RunRecord:
         """The record as one JSON object; ``from_json`` reads it back."""
         phases = self.profile.to_json()
         other = next(row for row in self.profile.rows() if row.phase == OTHER)
-        phases.append({"phase": OTHER, "wall_s": other.wall_s, "busy_s": 0.0, "cpu_s": other.cpu_s, "items": 0})
+        phases.append(
+            {"phase": OTHER, "wall_s": other.wall_s, "busy_s": 0.0, "cpu_s": other.cpu_s, "items": 0}
+        )
         return {
             "format": FORMAT,
             "run_id": self.run_id,
@@ -257,11 +264,14 @@ class RunRecord:
                 caches=CacheTable(tuple(_stats(name, row) for name, row in data["caches"].items())),
                 rows=tuple(CandidateRow(**row) for row in data["candidates"]),
                 segments=tuple(Segment(*row) for row in data["segments"]),
-                **{key: tuple(data[key]) for key in ("warnings", "saved")},
+                warnings=tuple(data["warnings"]),
+                saved=tuple(data["saved"]),
                 **{key: data[key] for key in _PLAIN},
             )
         except (KeyError, TypeError, AttributeError) as reason:
-            raise RecordError(f"this is no run record ({reason!r}), and only those can be read; export it again") from None
+            raise RecordError(
+                f"this is no run record ({reason!r}), and only those can be read; export it again"
+            ) from None
 
 
 _COUNTED = ("hits_memory", "hits_disk", "misses", "duplicates", "saved_s", "spent_s")

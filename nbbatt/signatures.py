@@ -155,7 +155,9 @@ def _evaluated(written: str, fn: Any) -> Any:
     This is the user's own module, already imported; program texts never come this way.
     """
     try:
-        return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": written}), fn.__globals__)["it"]
+        return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": written}), fn.__globals__)[
+            "it"
+        ]
     except Exception:
         return Any
 

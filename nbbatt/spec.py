@@ -13,7 +13,7 @@ from typing import Any
 
 from nbbatt.errors import NbbattError
 from nbbatt.generate import Candidate, Generator, breed, take
-from nbbatt.language import Language
+from nbbatt.languages import Language
 from nbbatt.library import Library
 from nbbatt.limits import Limits
 from nbbatt.programs import Program
@@ -89,7 +89,9 @@ class RunSpec:
             "early_stop": self.early_stop,
             "caches": self.caches,
             "differ": self.differ,
-            "generator": "given" if self.programs else getattr(self.generator, "__name__", type(self.generator).__name__),
+            "generator": "given"
+            if self.programs
+            else getattr(self.generator, "__name__", type(self.generator).__name__),
             "language": {
                 "name": self.language.name,
                 "version": self.language.version,
@@ -125,7 +127,9 @@ def make_spec(
     others = library.without_task(task.id)
     given = tuple(p if isinstance(p, Program) else Program.parse(p, language) for p in programs or ())
     if programs is not None and not given:
-        raise SpecError("programs=[] leaves nothing to run: pass texts of programs, or leave it out to breed candidates")
+        raise SpecError(
+            "programs=[] leaves nothing to run: pass texts of programs, or leave it out to breed candidates"
+        )
     extra: Mapping[str, Any] = {} if seed is None else {"seed": seed}
     return RunSpec(
         task,

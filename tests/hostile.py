@@ -59,7 +59,7 @@ def leaves(grid: Grid) -> Grid:
 def eats_memory(grid: Grid) -> Grid:
     hoard = []
     while True:
-        hoard.append(bytearray(50_000_000))
+        hoard.append(np.empty(100_000_000, np.uint8))
 
 
 def recurses(grid: Grid) -> Grid:

@@ -47,7 +47,17 @@ ROOMS = [
 ]
 """From the ground up. CONTRIBUTING.md tells what each is for."""
 
-HEAVY = ["numpy", "pandas", "matplotlib", "ipywidgets", "IPython", "distributed", "typer", "rich", "multiprocess"]
+HEAVY = [
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "ipywidgets",
+    "IPython",
+    "distributed",
+    "typer",
+    "rich",
+    "multiprocess",
+]
 
 
 def files() -> list[Path]:

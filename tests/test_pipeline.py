@@ -32,7 +32,9 @@ def grid(*rows: list[int]) -> np.ndarray:
 @pytest.fixture
 def task() -> Task:
     pairs = [Pair(g, g) for g in (grid([1, 2], [3, 4]), grid([5, 6], [7, 8]))]
-    return Task("mirror01", (pairs[0], pairs[1]), (Pair(grid([1, 0], [0, 1]), grid([1, 0], [0, 1])),), "made up")
+    return Task(
+        "mirror01", (pairs[0], pairs[1]), (Pair(grid([1, 0], [0, 1]), grid([1, 0], [0, 1])),), "made up"
+    )
 
 
 @pytest.fixture
@@ -42,7 +44,10 @@ def nasty() -> Language:
 
 def outcome(record: RunRecord) -> list[tuple[object, ...]]:
     """What must not depend on how a run was computed: everything but times."""
-    return [(r.name, r.digest, r.solved, r.score, r.demos_ok, r.tests_ok, r.status, r.source, r.kept) for r in record.rows]
+    return [
+        (r.name, r.digest, r.solved, r.score, r.demos_ok, r.tests_ok, r.status, r.source, r.kept)
+        for r in record.rows
+    ]
 
 
 # ------------------------------------------------------------------------- the run itself
@@ -71,7 +76,9 @@ def test_phases_add_up_to_the_run(in_tmp: Path) -> None:
 
 @pytest.mark.parametrize("workers", ["serial", 1, 2, 4])
 def test_results_do_not_depend_on_the_workers(workers: int | str, tmp_path: Path) -> None:
-    expected = run("00576224", seed=42, candidates=60, workers="serial", workspace=tmp_path / "a", caches=False)
+    expected = run(
+        "00576224", seed=42, candidates=60, workers="serial", workspace=tmp_path / "a", caches=False
+    )
     record = run("00576224", seed=42, candidates=60, workers=workers, workspace=tmp_path / "b", caches=False)
     assert outcome(record) == outcome(expected)
     assert record.workers == workers
@@ -165,7 +172,9 @@ def test_without_caches_nothing_is_looked_up(in_tmp: Path) -> None:
 
 def test_an_impure_primitive_is_a_mismatch_and_never_saved(in_tmp: Path, nasty: Language) -> None:
     grids = [grid([1]), grid([2]), grid([3])]
-    impure = Task("impure01", tuple(Pair(grid([9, 9]), g) for g in grids), (), "made up")
+    impure = Task(
+        "impure01", tuple(Pair(grid([9, 9]), g) for g in grids), (Pair(grid([9, 8]), None),), "made up"
+    )
     record = run(impure, language=nasty, programs=[text("counts")], workers=1, limit_s=0.5)
     (row,) = record.rows
     assert row.status == "mismatch"
@@ -203,13 +212,11 @@ def test_each_misbehaving_candidate_gets_its_status_and_harms_no_other(
         "turned": "ok",
     }
     programs = [text(name) for name in expected]
-    record = run(task, language=nasty, programs=programs, workers=2, limit_s=0.5)
-    assert {row.name.split("_", 1)[1].rsplit("_", 1)[0]: row.status for row in record.rows} == {
-        **expected,
-        "chatters": record.rows[10].status,
-    }
-    assert record.rows[10].status in ("ok", "duplicate")
-    assert record.rows[11].status in ("ok", "duplicate")
+    record = run(task, language=nasty, programs=programs, workers=2, limit_s=1.0)
+    found = {row.name.split("_", 1)[1].rsplit("_", 1)[0]: row.status for row in record.rows}
+    alike = {found.pop(name) for name in ("chatters", "same")}  # one of them is the other's duplicate
+    assert alike == {"ok", "duplicate"}
+    assert found == {name: status for name, status in expected.items() if name in found}
     assert all(row.error for row in record.rows if row.status not in ("ok",))
     assert record.solved == 2
     assert record.status == "ok"
@@ -217,7 +224,9 @@ def test_each_misbehaving_candidate_gets_its_status_and_harms_no_other(
 
 def test_all_workers_busy_with_loops_stop_at_once(in_tmp: Path, task: Task, nasty: Language) -> None:
     cancel = threading.Event()
-    spec = make_spec(task, language=nasty, programs=[text("same"), *[text("loops")] * 8], workers=2, limit_s=30.0)
+    spec = make_spec(
+        task, language=nasty, programs=[text("same"), *[text("loops")] * 8], workers=2, limit_s=30.0
+    )
     events = iter_run(spec, cancel=cancel)
     for event in events:
         if isinstance(event, Progress) and event.phase == "check_batt":
@@ -267,7 +276,7 @@ def test_sleeping_is_wall_and_busy_but_no_cpu(in_tmp: Path, task: Task, nasty: L
 def test_burning_in_two_workers_uses_two_cores(in_tmp: Path, task: Task, nasty: Language) -> None:
     if usable_cores() < 2:
         pytest.skip("one core only")
-    programs = [f"def solve_a(I):\n    return burns(I, {shade})\n" for shade in range(1, 9)]
+    programs = [f"def solve_a(I):\n    return burns(I, {shade})\n" for shade in range(1, 31)]
     record = run(task, language=nasty, programs=programs, workers=2, limit_s=20, caches=False)
     row = {row.phase: row for row in record.profile.rows()}["check_batt"]
     assert row.cores_used == pytest.approx(2, abs=0.6)

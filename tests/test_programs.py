@@ -86,7 +86,15 @@ def test_names_order_and_dead_lines_do_not_matter(rng: Random) -> None:
 
 
 def test_true_and_one_are_two_things() -> None:
-    texts = ["told(1)", "told(True)", "told(ONE)", "told(YES)", "told((1,))", "told((True,))", "told(((1, 0), 2))"]
+    texts = [
+        "told(1)",
+        "told(True)",
+        "told(ONE)",
+        "told(YES)",
+        "told((1,))",
+        "told((True,))",
+        "told(((1, 0), 2))",
+    ]
     texts += ["told(((True, 0), 2))", "told(((1, False), 2))", "told(-1)"]
     programs = [parsed(f"return brighter(I, {text})") for text in texts]
     assert len({program.digest for program in programs}) == len(texts)

@@ -34,7 +34,9 @@ def versus(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., floa
         ratio = other / mine
         benchmark.extra_info["ratio"] = ratio
         benchmark.pedantic(ours, rounds=1)
-        _LINES.append(f"{what or request.node.name}: {ratio:.2f}x ({1000 * mine:.3g} ms against {1000 * other:.3g} ms)")
+        _LINES.append(
+            f"{what or request.node.name}: {ratio:.2f}x ({1000 * mine:.3g} ms against {1000 * other:.3g} ms)"
+        )
         return ratio
 
     return compare

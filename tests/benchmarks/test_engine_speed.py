@@ -70,7 +70,9 @@ def test_battery_on_unrelated_programs(versus: Callable[..., float], task_id: st
     task = nbbatt.load_task(task_id)
     assert together(unrelated, task) == alone(unrelated, task)
     ratio = versus(
-        lambda: together(unrelated, task), lambda: alone(unrelated, task), what=f"battery, unrelated, {task_id}"
+        lambda: together(unrelated, task),
+        lambda: alone(unrelated, task),
+        what=f"battery, unrelated, {task_id}",
     )
     assert ratio > 1 / 1.1
 
@@ -82,7 +84,10 @@ def test_battery_on_mutants_of_one_program(versus: Callable[..., float], task_id
     task = nbbatt.load_task(task_id)
     assert together(mutants, task) == alone(mutants, task)
     ratio = versus(
-        lambda: together(mutants, task), lambda: alone(mutants, task), rounds=5, what=f"battery, mutants, {task_id}"
+        lambda: together(mutants, task),
+        lambda: alone(mutants, task),
+        rounds=5,
+        what=f"battery, mutants, {task_id}",
     )
     assert ratio > 5
 
@@ -114,7 +119,10 @@ def seconds_of(code: str) -> Callable[[], object]:
 
 def test_importing_nbbatt_costs_no_more_than_numpy(versus: Callable[..., float]) -> None:
     ratio = versus(
-        seconds_of("import nbbatt"), seconds_of("import numpy"), rounds=11, what="import nbbatt against import numpy"
+        seconds_of("import nbbatt"),
+        seconds_of("import numpy"),
+        rounds=11,
+        what="import nbbatt against import numpy",
     )
     assert ratio > 1 / 1.5
 
@@ -131,14 +139,21 @@ def test_a_cold_run_costs_no_more_than_importing_numpy(versus: Callable[..., flo
 
     def cold() -> float:
         prepare = "import nbbatt; task = nbbatt.load_task('00576224'); run = nbbatt.run; "
-        call = timed.format(f"run(task, candidates=32, workers='serial', workspace={str(tmp_path / str(next(folder)))!r})")
+        call = timed.format(
+            f"run(task, candidates=32, workers='serial', workspace={str(tmp_path / str(next(folder)))!r})"
+        )
         return inside(prepare + call)
 
     import statistics
 
     ours = statistics.median(cold() for _ in range(9))
     theirs = statistics.median(inside(numpy) for _ in range(9))
-    versus(lambda: None, lambda: None, rounds=1, what=f"cold run {1000 * ours:.0f} ms, import numpy {1000 * theirs:.0f} ms")
+    versus(
+        lambda: None,
+        lambda: None,
+        rounds=1,
+        what=f"cold run {1000 * ours:.0f} ms, import numpy {1000 * theirs:.0f} ms",
+    )
     assert ours <= theirs
 
 

@@ -1,5 +1,4 @@
 """A small language in the shape the field knows: pure annotated functions over nested tuples and frozensets."""
-# ruff: noqa: F403, F405
 
 from collections import Counter
 
@@ -275,9 +274,7 @@ def above(a: Grid, b: Grid) -> Grid:
 
 def magnified(grid: Grid, factor: Integer) -> Grid:
     """Every cell as a square."""
-    return tuple(
-        tuple(cell for cell in row for _ in range(factor)) for row in grid for _ in range(factor)
-    )
+    return tuple(tuple(cell for cell in row for _ in range(factor)) for row in grid for _ in range(factor))
 
 
 def cropped(grid: Grid, start: IntegerTuple, dims: IntegerTuple) -> Grid:
@@ -326,13 +323,17 @@ def colour_count(element: Element, colour: Integer) -> Integer:
 
 def main_colour(element: Element) -> Integer:
     """The colour of most cells."""
-    cells = [cell for row in element for cell in row] if isinstance(element, tuple) else [c for c, _ in element]
+    cells = (
+        [cell for row in element for cell in row] if isinstance(element, tuple) else [c for c, _ in element]
+    )
     return min(Counter(cells).items(), key=lambda item: (-item[1], item[0]))[0]
 
 
 def rare_colour(element: Element) -> Integer:
     """The colour of fewest cells."""
-    cells = [cell for row in element for cell in row] if isinstance(element, tuple) else [c for c, _ in element]
+    cells = (
+        [cell for row in element for cell in row] if isinstance(element, tuple) else [c for c, _ in element]
+    )
     return min(Counter(cells).items(), key=lambda item: (item[1], item[0]))[0]
 
 
@@ -392,7 +393,8 @@ def filled(grid: Grid, colour: Integer, patch: Patch) -> Grid:
     """A grid with the places of a patch in one colour."""
     places = indices(patch)
     return tuple(
-        tuple(colour if (i, j) in places else cell for j, cell in enumerate(row)) for i, row in enumerate(grid)
+        tuple(colour if (i, j) in places else cell for j, cell in enumerate(row))
+        for i, row in enumerate(grid)
     )
 
 

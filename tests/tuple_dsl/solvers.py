@@ -1,5 +1,4 @@
 """Solvers in the shape the field knows."""
-# ruff: noqa: F403, F405
 
 from constants import *
 from dsl import *
