@@ -296,7 +296,12 @@ def _namespace(source: Any) -> dict[str, Any]:
     if isinstance(source, ModuleType):
         return dict(vars(source))
     if isinstance(source, Mapping):
-        return dict(source)
+        return {key: value for key, value in source.items() if isinstance(key, str)}
+    if not isinstance(source, Iterable):
+        raise LanguageError(
+            f"a {type(source).__name__} holds no functions, and a language is made of some; pass the module, dict or"
+            f" list that holds your primitives"
+        )
     found: dict[str, Any] = {}
     for function in source:
         key = getattr(function, "__name__", "")
@@ -366,5 +371,5 @@ def _primitive(name: str, fn: Callable[..., Any], table: TypeTable) -> Primitive
         "Any" if signature.return_annotation is signature.empty else table.name(signature.return_annotation)
     )
     doc = " ".join((inspect.getdoc(fn) or "").split("\n\n")[0].split())
-    theme = getattr(fn, "__module__", "").rpartition(".")[2]
+    theme = (getattr(fn, "__module__", None) or "").rpartition(".")[2]
     return Primitive(name, fn, tuple(params), result, required, theme, doc)

@@ -16,6 +16,11 @@ import pytest
 _LINES: list[str] = []
 
 
+@pytest.fixture(autouse=True)
+def leak_check() -> None:
+    """Not here: the pools we compare with leave servers of their own behind."""
+
+
 @pytest.fixture
 def versus(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., float]:
     """``versus(ours, theirs, rounds=7, what="...")``: median time of theirs over median time of ours."""
