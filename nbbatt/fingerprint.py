@@ -9,6 +9,7 @@ Data is taken as it is now: a global dict that primitives fill as they go makes 
 
 from __future__ import annotations
 
+import builtins
 import copyreg
 import dis
 import hashlib
@@ -37,6 +38,7 @@ _SILENT = frozenset(
     ]
 )
 """Members of classes that say nothing about what their methods do."""
+_BUILTINS = vars(builtins)
 _LOAD_GLOBAL, _LOAD_NAME, _EXTENDED = (
     dis.opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME", "EXTENDED_ARG")
 )
@@ -108,6 +110,8 @@ class _Walk:
         return f"code({code.co_code.hex()},{table},{shape},{names},{self.text(code.co_consts)})"
 
     def _object(self, value: Any) -> str:
+        if isinstance(value, FunctionType | type) and self._installed(value.__module__):
+            return f"library({value.__module__}.{value.__qualname__},{self._version(value.__module__)})"
         if isinstance(value, FunctionType):
             return f"function({self._function(value)})"
         if isinstance(value, type):
@@ -135,11 +139,8 @@ class _Walk:
         return self.text(tuple(tuple(part) if isinstance(part, Iterator) else part for part in reduced))
 
     def _class(self, value: type) -> str:
-        label = f"{value.__module__}.{value.__qualname__}"
-        if self._installed(value.__module__):
-            return f"library({label},{self._version(value.__module__)})"
         members = {name: member for name, member in sorted(vars(value).items()) if name not in _SILENT}
-        return f"class({label},{self.text((value.__bases__, members))})"
+        return f"class({value.__module__}.{value.__qualname__},{self.text((value.__bases__, members))})"
 
     def _function(self, fn: FunctionType) -> str:
         parts = [self.text(fn.__code__), self.text(fn.__defaults__), self.text(fn.__kwdefaults__)]
@@ -157,10 +158,10 @@ class _Walk:
     ) -> Iterator[str]:
         """What code uses by these names; from modules that are not libraries, the attributes it may mean."""
         for name in sorted(names):
-            if name not in scope:
+            used = scope.get(name, _BUILTINS.get(name))
+            if used is _BUILTINS.get(name):  # functions pickled by value bring the builtins they use with them
                 continue
-            used = scope[name]
-            yield f"{name}={self._used(used)}"
+            yield f"{name}={self.text(used)}"
             if (
                 type(used) is ModuleType
                 and not self._installed(used.__name__)
@@ -169,21 +170,13 @@ class _Walk:
                 passed.add(used.__name__)
                 yield from self._named(vars(used), attributes, attributes, passed)
 
-    def _used(self, used: Any) -> str:
-        module = getattr(used, "__module__", None)
-        if isinstance(used, FunctionType) and isinstance(module, str) and self._installed(module):
-            return f"library({module}.{used.__qualname__},{self._version(module)})"
-        return self.text(used)
-
     def _version(self, module: str) -> str:
         return str(getattr(sys.modules.get(module.partition(".")[0]), "__version__", ""))
 
-    def _installed(self, module: str) -> bool:
+    def _installed(self, module: str | None) -> bool:
         """Packages of others and the standard library: known by name, not followed into."""
-        top = module.partition(".")[0]
-        if top in ("builtins", "numpy"):
-            return True
-        if top in self.home:
+        top = (module or "").partition(".")[0]
+        if top in self.home and top != "numpy":
             return False
         origin = getattr(getattr(sys.modules.get(top), "__spec__", None), "origin", None) or ""
         return top in sys.stdlib_module_names or "site-packages" in origin or "dist-packages" in origin

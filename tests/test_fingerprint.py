@@ -1,349 +1,454 @@
-"""Versions: equal in every process, another whenever a result could be, and the same when only a line has moved."""
+"""Digests: alike in every process, other when a result could be other, and the same when it could not."""
 
 from __future__ import annotations
 
-import itertools
-import linecache
+import enum
+import io
+import math
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 import types
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dill
 import numpy as np
 import pytest
+import tiny_language
+from hypothesis import given
+from hypothesis import strategies as st
 
-import nbbatt
-from nbbatt.fingerprint import _global_names, digest
+from nbbatt.fingerprint import digest, digest_text
 from nbbatt.languages import Language
-from nbbatt.nodes import call
 
-numbers = itertools.count()
-REPO = Path(nbbatt.__file__).parents[1]
-
-BASE = """
-import functools, math, re
+MODULE = '''
+"""A language with something of everything that a result may depend on."""
+import functools
+import math
+from collections import Counter
 from dataclasses import dataclass
-from enum import Enum
 import numpy as np
 
-TABLE = {1: (2, 3), 'k': [4]}
-LIMITS = (3, 4)
-ARRAY = np.arange(3)
-PATTERN = re.compile('a+')
-LOOSE = 17
+STEP = 2
+TABLE = {"a": 1, "b": [2, 3], "c": {4, 5}}
+NAMES = frozenset({"red", "green", "blue", "grey", "fuchsia"})
+MASK = np.array([[0, 1], [1, 0]], np.uint8)
 
 class Base:
-    rate = 3
-    def scaled(self, n):
-        return n * self.rate
+    weight = 3
+    def scaled(self, x):
+        return x * self.weight
 
-class Tool(Base):
-    names = ('a', 'b')
+class Pen(Base):
+    wide = 1
+    def drawn(self, x):
+        return self.scaled(x) + self.wide
+    @classmethod
+    def made(cls):
+        return cls()
     @staticmethod
-    def plain(n):
-        return n + 1
+    def plus(x):
+        return x + 10
     @property
-    def double(self):
-        return 2
-    def made(self, n):
-        return self.scaled(n)
+    def ink(self):
+        return 5
 
 @dataclass(frozen=True)
-class Rule:
-    left: int
-    right: int = 5
-    def applied(self, n):
-        return n + self.left
+class Box:
+    side: int = 4
+    def area(self):
+        return self.side ** 2
 
-class Shade(Enum):
-    DARK = 1
-    LIGHT = 2
+BOX = Box(4)
 
-RULE = Rule(1)
-SHADES = {Shade.DARK, Shade.LIGHT}
+def helper(x):
+    return deeper(x) + 1
 
-def helper(n):
-    return deeper(n) + 1
+def deeper(x):
+    return x * 7
 
-def deeper(n):
-    return n * 2
+def ping(n):
+    return n if n < 1 else pong(n - 1)
 
-def stranger(n):
-    return n - 1
+def pong(n):
+    return ping(n - 2)
 
-def factory(k):
-    def made(grid, n=1):
-        return grid + k
+def maker(by):
+    def made(x):
+        return x + by
     return made
 
+added = maker(3)
+
+def logged(fn):
+    @functools.wraps(fn)
+    def inner(*args):
+        return fn(*args)
+    return inner
+
+def bystander(x):
+    return x - 100
+
+def prim(grid, by=1, *, way="up"):
+    """Says what it does."""
+    inner = lambda q: helper(q) + STEP
+    found = [len(NAMES) for _ in TABLE if "red" in {"red", "green", "blue"}]
+    if grid is None:
+        raise ValueError(f"no grid {found}")
+    return inner(grid) + added(by) + Pen.made().drawn(1) + Pen.plus(2) + Pen().ink + MASK.sum() + BOX.area()
+
 @functools.cache
-def kept(n):
-    return n + 3
+def cached(x):
+    return ping(x) + math.floor(2.5)
 
-made = factory(2)
-bound = functools.partial(helper, 3)
+@logged
+def wrapped(x):
+    return np.abs(x) + Counter("ab")["a"]
+'''
+PRIMITIVES = ("prim", "cached", "wrapped")
 
-def turn(grid, times=1):
+
+def version(text: str, name: str = "made_up_language") -> str:
+    """The version of the language of three functions that a module of this text holds."""
+    module = types.ModuleType(name)
+    sys.modules[name] = module
     try:
-        grid = grid + times
-    except ValueError:
-        grid = None
-    return grid
+        exec(compile(text, f"/nowhere/{name}.py", "exec", dont_inherit=True), module.__dict__)
+        functions = {key: getattr(module, key) for key in PRIMITIVES}
+        return Language.from_module(functions, constants={"CORNER": (0, 1)}).version
+    finally:
+        del sys.modules[name]
 
-def use_helper(grid):
-    return [helper(x) for x in grid]
 
-def use_data(grid):
-    return TABLE[1], LIMITS[0], ARRAY, PATTERN
+VERSION = version(MODULE)
 
-def use_class(grid):
-    return Tool().made(grid), RULE.applied(2), SHADES
 
-def use_cached(grid):
-    return kept(grid), bound()
+def edited(old: str, new: str) -> str:
+    assert MODULE.count(old) == 1, old
+    return MODULE.replace(old, new)
 
-def use_library(grid):
-    return math.floor(np.mean(grid))
 
-def early(flag):
-    if flag:
-        return 1.0
-    return -0.0
+# ---------------------------------------------------------------------- other processes
+
+ELSEWHERE = """
+import sys
+sys.path[:0] = {paths!r}
+padding = [object() for _ in range({padding})]  # so that addresses differ
+import test_fingerprint, tiny_language
+from nbbatt.languages import Language
+print(test_fingerprint.VERSION, tiny_language.language().version, test_fingerprint.digest(test_fingerprint.DATA))
 """
-USED = ("turn", "made", "use_helper", "use_data", "use_class", "use_cached", "use_library", "early")
+
+DATA = {
+    "sets": [{"a", "b", "c", (1, "d")}, frozenset({"x", "y", frozenset({"z", "w"})})],
+    "plain": (1, True, 1.5, -0.0, 2j, b"b", None, ..., "text"),
+    "arrays": np.arange(6).reshape(2, 3),
+}
 
 
-def language(source: str = BASE) -> Language:
-    """A language of some of a cell's functions; the cell is known to linecache alone."""
-    file = f"<cell {next(numbers)}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    space: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(source, file, "exec", dont_inherit=True), space)
-    return Language.from_module({name: space[name] for name in USED}, constants={"ONE": 1}, name="cell")
+@pytest.mark.parametrize("seed", ["0", "1", "4321"])
+def test_versions_are_equal_in_another_process_whatever_its_hash_seed(seed: str, tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    code = ELSEWHERE.format(paths=[str(here), str(here.parent)], padding=int(seed) * 7)
+    env = {**os.environ, "PYTHONHASHSEED": seed}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [VERSION, tiny_language.language().version, digest(DATA)]
 
 
-VERSION = language().version
+def test_a_digest_is_thirty_two_hex_digits() -> None:
+    assert len(VERSION) == 32 and int(VERSION, 16) >= 0
+    assert digest_text("a") != digest_text("b") and len(digest_text("\ud800")) == 32
 
 
-def changed(old: str, new: str) -> str:
-    assert BASE.count(old) == 1, old
-    return language(BASE.replace(old, new)).version
+def test_what_was_run_before_leaves_no_trace() -> None:
+    lang = tiny_language.language()
+    before = lang.version
+    lang.primitives["brighter"].fn(np.zeros((2, 2), np.uint8), 3)
+    assert tiny_language.language().version == before
 
 
-def test_the_same_cell_run_again_is_the_same_language() -> None:
-    assert language().version == VERSION
+# ---------------------------------------------------------------------- what changes a version
+
+CHANGES = {
+    "code": ("return inner(grid) +", "return inner(grid) -"),
+    "a number in the code": ("math.floor(2.5)", "math.floor(3.5)"),
+    "an inner lambda": ("helper(q) + STEP", "helper(q) - STEP"),
+    "a text in the code": ('f"no grid {found}"', 'f"no  grid {found}"'),
+    "a set in the code": ('in {"red", "green", "blue"}', 'in {"red", "green", "black"}'),
+    "default": ("by=1, *", "by=2, *"),
+    "a default's type": ("by=1, *", "by=True, *"),
+    "keyword default": ('way="up"', 'way="down"'),
+    "closure": ("added = maker(3)", "added = maker(4)"),
+    "the code of a closure": ("return x + by", "return x - by"),
+    "helper": ("return deeper(x) + 1", "return deeper(x) + 2"),
+    "a helper's helper": ("return x * 7", "return x * 8"),
+    "one of two that call each other": ("return ping(n - 2)", "return ping(n - 1)"),
+    "constant": ("STEP = 2", "STEP = 3"),
+    "a constant's type": ("STEP = 2", "STEP = 2.0"),
+    "a global dict": ('"a": 1', '"a": 2'),
+    "a list in a global dict": ("[2, 3]", "[2, 4]"),
+    "a set in a global dict": ("{4, 5}", "{4, 6}"),
+    "a global frozenset": ('"fuchsia"', '"violet"'),
+    "a global array": ("[[0, 1], [1, 0]]", "[[0, 1], [1, 1]]"),
+    "a global array's type": ("np.uint8", "np.uint16"),
+    "method": ("return self.scaled(x) + self.wide", "return self.scaled(x) - self.wide"),
+    "a method of a base class": ("return x * self.weight", "return x / self.weight"),
+    "class attribute": ("wide = 1", "wide = 2"),
+    "a base class's attribute": ("weight = 3", "weight = 4"),
+    "classmethod": ("return cls()", "return cls() or None"),
+    "staticmethod": ("return x + 10", "return x + 11"),
+    "property": ("return 5", "return 6"),
+    "a dataclass's default": ("side: int = 4", "side: int = 5"),
+    "a dataclass's method": ("return self.side ** 2", "return self.side ** 3"),
+    "an object's state": ("BOX = Box(4)", "BOX = Box(6)"),
+    "bases": ("class Pen(Base):", "class Pen(Base, Exception):"),
+    "decorator": ("return fn(*args)", "return fn(*args) or 0"),
+    "beneath a decorator": ("np.abs(x)", "np.sign(x)"),
+    "what a cached one uses": ("n if n < 1 else", "n if n < 2 else"),
+    "exception handling": ("raise ValueError(", "raise KeyError("),
+}
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("        grid = grid + times\n", "        grid = grid - times\n"),
-        ("def turn(grid, times=1)", "def turn(grid, times=2)"),
-        ("def turn(grid, times=1)", "def turn(grid, times=True)"),
-        ("def turn(grid, times=1)", "def turn(grid: int, times=1)"),
-        ("def turn(grid, times=1)", "def turn(grid, *, times=1)"),
-        ("except ValueError", "except TypeError"),
-        ("        grid = grid + times\n    except ValueError:\n        grid = None\n", "        pass\n    except ValueError:\n        grid = None\n    grid = grid + times\n"),
-        ("made = factory(2)", "made = factory(3)"),
-        ("    def made(grid, n=1):", "    def made(grid, n=2):"),
-        ("        return grid + k", "        return k + grid"),
-        ("    return deeper(n) + 1", "    return deeper(n) + 2"),
-        ("    return n * 2", "    return n * 3"),
-        ("1: (2, 3)", "1: (2, 4)"),
-        ("'k': [4]", "'k': [5]"),
-        ("'k': [4]", "'k': (4,)"),
-        ("LIMITS = (3, 4)", "LIMITS = (4, 4)"),
-        ("LIMITS = (3, 4)", "LIMITS = (True, 4)"),
-        ("np.arange(3)", "np.arange(4)"),
-        ("np.arange(3)", "np.arange(3, dtype=np.uint8)"),
-        ("np.arange(3)", "np.array([0, 1, 2], dtype=object)"),
-        ("'a+'", "'b+'"),
-        ("re.compile('a+')", "re.compile('a+', re.I)"),
-        ("    rate = 3", "    rate = 4"),
-        ("        return n * self.rate", "        return n + self.rate"),
-        ("class Tool(Base)", "class Tool"),
-        ("        return n + 1\n    @property", "        return n + 2\n    @property"),
-        ("        return 2\n", "        return 3\n"),
-        ("('a', 'b')", "('a', 'c')"),
-        ("    right: int = 5", "    right: int = 6"),
-        ("        return n + self.left", "        return n + self.right"),
-        ("RULE = Rule(1)", "RULE = Rule(2)"),
-        ("{Shade.DARK, Shade.LIGHT}", "{Shade.DARK}"),
-        ("    LIGHT = 2", "    LIGHT = 3"),
-        ("    return n + 3", "    return n + 4"),
-        ("functools.partial(helper, 3)", "functools.partial(helper, 4)"),
-        ("functools.partial(helper, 3)", "functools.partial(stranger, 3)"),
-        ("math.floor(np.mean(grid))", "math.ceil(np.mean(grid))"),
-        ("    return -0.0", "    return 0.0"),
-        ("        return 1.0", "        return 1"),
-    ],
-)  # fmt: skip
-def test_whatever_could_change_a_result_changes_the_version(old: str, new: str) -> None:
-    assert changed(old, new) != VERSION
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_version_changes_with(what: str) -> None:
+    assert version(edited(*CHANGES[what])) != VERSION
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("import functools, math, re", "\n\n# a remark\nimport functools, math, re"),
-        ("def turn(grid", "\n\n\ndef turn(grid"),
-        ("    return n - 1", "    return n - 2"),
-        ("LOOSE = 17", "LOOSE = 18"),
-        ("def stranger(n)", "def another(n)"),
-        ("    return grid\n\ndef use_helper", "    return (\n        grid\n    )\n\ndef use_helper"),
-        ("{Shade.DARK, Shade.LIGHT}", "{Shade.LIGHT, Shade.DARK}"),
-    ],
-)
-def test_what_changes_no_result_leaves_the_version(old: str, new: str) -> None:
-    assert changed(old, new) == VERSION
+def test_all_these_versions_differ_from_each_other() -> None:
+    assert len({VERSION, *(version(edited(*change)) for change in CHANGES.values())}) == len(CHANGES) + 1
 
 
-def test_constants_names_and_the_form_of_grids_are_part_of_the_version() -> None:
-    def turn(grid: Any) -> Any:
-        return grid
+def test_a_version_changes_with_the_languages_own_names_constants_and_grids() -> None:
+    functions = {"turn": tiny_language.turn, "flip": tiny_language.flip}
 
-    def flip(grid: Any) -> Any:
-        return grid[::-1]
+    def of(space: dict[str, Any], constants: Any = None, **how: Any) -> str:
+        return Language.from_module(space, constants=constants or {"ONE": 1}, **how).version
 
     versions = [
-        Language.from_functions(turn),
-        Language.from_functions(flip),
-        Language.from_functions(turn, flip),
-        Language.from_module({"turn": flip, "flip": turn}),
-        Language.from_module({"round": turn}),
-        Language.from_functions(turn, constants={"ONE": 1}),
-        Language.from_functions(turn, constants={"ONE": True}),
-        Language.from_functions(turn, constants={"ONE": 2}),
-        Language.from_functions(turn, constants={"TWO": 1}),
-        Language.from_functions(turn, constants={"ONE": (1, 2)}),
-        Language.from_functions(turn, constants={"ONE": frozenset({1, 2})}),
-        Language.from_module([turn], grids="tuple"),
+        of(functions),
+        of({"turn": tiny_language.turn}),
+        of({"turn": tiny_language.flip, "flip": tiny_language.turn}),
+        of(functions, {"ONE": 2}),
+        of(functions, {"ONE": True}),
+        of(functions, {"TWO": 1}),
+        of(functions, {"ONE": 1, "TWO": 2}),
+        of(functions, grids="tuple"),
     ]
-    assert len({lang.version for lang in versions}) == len(versions)
-    assert Language.from_functions(turn, name="other").version == versions[0].version
-    assert Language.from_functions(flip, turn).version == versions[2].version
+    assert len(set(versions)) == len(versions)
+    assert of(functions, name="other") == versions[0] == of(dict(reversed(functions.items())))
+    assert of(functions, {"A": 1, "B": 2}) == of(functions, {"B": 2, "A": 1})
 
 
-def test_running_primitives_does_not_change_the_version() -> None:
-    lang = language()
-    for _ in range(3_000):  # enough for the interpreter to specialise their bytecode
-        call([lang.primitives["turn"].fn, 5])
-        call([lang.primitives["use_helper"].fn, (1, 2, 3)])
-        call([lang.primitives["use_cached"].fn, 4])
-    lang.__dict__.pop("version", None)
-    assert lang.version == VERSION
+# ---------------------------------------------------------------------- what does not
+
+KEEPS = {
+    "line numbers": ("def helper(x):", "\n\n\n# moved down\ndef helper(x):"),
+    "a remark": ("return x * 7", "return x * 7  # seven"),
+    "spaces": ("return x * 7", "return (x   *   7)"),
+    "an unrelated function": ("return x - 100", "return x - 200"),
+    "a new function": ("def bystander(x):", "def newcomer(x):\n    return x\n\ndef bystander(x):"),
+    "an unused import": ("import math\n", "import math\nimport json, re\n"),
+    "an unused constant": ("STEP = 2", "OTHER = 5\nSTEP = 2"),
+    "the order of a set": (
+        '{"red", "green", "blue", "grey", "fuchsia"}',
+        '{"fuchsia", "grey", "blue", "green", "red"}',
+    ),
+    "where a helper stands": (
+        "def helper(x):\n    return deeper(x) + 1\n\ndef deeper(x):\n    return x * 7\n",
+        "def deeper(x):\n    return x * 7\n\ndef helper(x):\n    return deeper(x) + 1\n",
+    ),
+    "the docstring of a class": ("class Pen(Base):", 'class Pen(Base):\n    "Draws."'),
+    "an equal object": ("BOX = Box(4)", "BOX = Box(side=2 + 2)"),
+    "the module's docstring": ("A language with something", "A language with a bit"),
+}
 
 
-def test_the_version_is_the_same_in_every_process() -> None:
-    code = "import test_fingerprint as t, nbbatt.dsl; print(t.VERSION, nbbatt.dsl.language().version)"
-    found = set()
-    for seed in ("0", "1", "4711"):
-        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{REPO}:{REPO / 'tests'}"}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-        found.add(done.stdout.strip())
-    from nbbatt import dsl
-
-    assert found == {f"{VERSION} {dsl.language().version}"}
+@pytest.mark.parametrize("what", KEEPS)
+def test_a_version_keeps_with_other(what: str) -> None:
+    assert version(edited(*KEEPS[what])) == VERSION
 
 
-def test_a_cells_language_has_its_version_in_a_process_that_got_it_by_value(tmp_path: Path) -> None:
-    """A worker must not find another version than its parent: what dill carries along is what is digested."""
-    source = BASE + "\ndef count(n):\n    return n\n\ndef attribute(grid):\n    return grid.count(1), grid.stranger, count\n"
-    file = tmp_path / "cell.py"
-    file.write_text(source)
-    sender = tmp_path / "send.py"
-    sender.write_text(
-        "import dill, sys\nfrom pathlib import Path\nfrom nbbatt.languages import Language\n"
-        "source = Path(sys.argv[1]).read_text()\n"
-        "exec(compile(source, '<cell>', 'exec'), globals())\n"
-        f"names = {(*USED, 'attribute')!r}\n"
-        "lang = Language.from_module({n: globals()[n] for n in names}, constants={'ONE': 1})\n"
-        "Path(sys.argv[2]).write_bytes(dill.dumps(lang, recurse=True))\nprint(lang.version)\n"
-    )
-    receiver = "import dill, sys; from pathlib import Path; print(dill.loads(Path(sys.argv[1]).read_bytes()).version)"
-    sent = tmp_path / "language.pickle"
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
-    told = [
-        subprocess.run([sys.executable, *args], capture_output=True, text=True, check=True, env=env).stdout
-        for args in ([str(sender), str(file), str(sent)], ["-c", receiver, str(sent)])
-    ]
-    assert told[0] == told[1] and len(told[0].strip()) == 32
+def test_a_version_keeps_where_the_file_lies() -> None:
+    code = compile(MODULE, "/elsewhere/x.py", "exec", dont_inherit=True)
+    module = types.ModuleType("made_up_language")
+    sys.modules["made_up_language"] = module
+    try:
+        exec(code, module.__dict__)
+    finally:
+        del sys.modules["made_up_language"]
+    functions = {key: getattr(module, key) for key in PRIMITIVES}
+    assert Language.from_module(functions, constants={"CORNER": (0, 1)}).version == VERSION
 
 
-def test_an_edited_helper_module_is_followed_however_it_is_named(tmp_path: Path) -> None:
-    package = tmp_path / "own_package"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "tools.py").write_text("RATE = 2\n\ndef scaled(n):\n    return n * RATE\n\ndef unused(n):\n    return n\n")
-    (package / "own.py").write_text(
-        "import own_package.tools\nfrom own_package import tools as t\nfrom own_package.tools import scaled\n"
-        "def by_path(grid): return own_package.tools.scaled(grid)\ndef by_alias(grid): return t.scaled(grid)\ndef by_name(grid): return scaled(grid)\n"
-    )
-    code = (
-        "from nbbatt.languages import Language\nfrom own_package import own\n"
-        "print(*[Language.from_functions(f).version for f in (own.by_path, own.by_alias, own.by_name)])"
-    )
-
-    def versions() -> list[str]:
-        env = {**os.environ, "PYTHONPATH": f"{REPO}:{tmp_path}", "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-        return done.stdout.split()
-
-    before = versions()
-    tools = package / "tools.py"
-    tools.write_text(tools.read_text().replace("    return n\n", "    return n + 1\n"))
-    assert versions() == before
-    tools.write_text(tools.read_text().replace("RATE = 2", "RATE = 3"))
-    after = versions()
-    assert all(new != old for new, old in zip(after, before))
-    tools.write_text(tools.read_text().replace("n * RATE", "n + RATE"))
-    assert all(new != old for new, old in zip(versions(), after))
+# ---------------------------------------------------------------------- helpers in other modules
 
 
-def test_the_digest_of_data_tells_types_apart_and_forgets_the_order_of_sets() -> None:
-    values = [1, True, 1.0, "1", b"1", (1,), [1], {1}, {1: 1}, None, ..., 0.0, -0.0, 1j, np.int8(1), np.uint8(1), np.array([1]), np.array([[1]]), range(1), range(2)]
-    assert len({digest(value) for value in values}) == len(values)
-    assert digest({3, "a", (1, 2)}) == digest({(1, 2), "a", 3}) and digest({1}) == digest(set([1, 1]))
-    assert digest(float("nan")) == digest(float("nan")) and digest("\ud800") == digest("\ud800")
+def spread(tmp_path: Path, tag: str, helper: str, how: str, use: str) -> str:
+    """The version of a function in one file that uses another file's helper, read in a process of its own."""
+    folder = tmp_path / tag
+    folder.mkdir()
+    (folder / "aside.py").write_text(textwrap.dedent(helper), encoding="utf-8")
+    (folder / "words.py").write_text(f"{how}\ndef prim(x):\n    return {use}\n", encoding="utf-8")
+    code = "import words\nfrom nbbatt.languages import Language\nprint(Language.from_module(words).version)"
+    path = f"{folder}{os.pathsep}{Path(__file__).parents[1]}"
+    env = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
-def test_data_that_holds_itself_or_cannot_be_copied_has_a_digest() -> None:
-    knot: list[Any] = [1]
-    knot.append(knot)
-    assert digest(knot) == digest(knot)
-    assert digest(threading.Lock()) == digest(threading.Lock())
-    assert digest([types.SimpleNamespace(a=1)]) != digest([types.SimpleNamespace(a=2)])
+@pytest.mark.parametrize(
+    ("how", "use"),
+    [
+        ("from aside import far", "far(x)"),
+        ("import aside", "aside.far(x)"),
+        ("import aside as a", "a.Kit.far(x)"),
+    ],
+)
+def test_helpers_in_files_beside_count(tmp_path: Path, how: str, use: str) -> None:
+    text = """
+    FACTOR = {factor}
+    def far(x):
+        return x * FACTOR
+    class Kit:
+        @classmethod
+        def far(cls, x):
+            return x * FACTOR
+    def near(x):
+        return x {near}
+    """
+    one = spread(tmp_path, "one", text.format(factor=2, near="- 1"), how, use)
+    factor = spread(tmp_path, "two", text.format(factor=3, near="- 1"), how, use)
+    near = spread(tmp_path, "three", text.format(factor=2, near="- 2"), how, use)
+    assert one == near != factor
 
 
-def test_functions_that_use_each_other_have_a_digest() -> None:
-    space: dict[str, Any] = {}
-    exec("def ping(n):\n    return pong(n - 1)\ndef pong(n):\n    return ping(n) if n else 0\n", space)
-    assert digest(space["ping"]) != digest(space["pong"])
-    assert digest((space["ping"],)) == digest((space["ping"],))
+# ---------------------------------------------------------------------- plain data
 
 
-def test_exactly_the_names_that_code_looks_up_outside_itself_are_found() -> None:
-    import dis
+class Plain:
+    def __init__(self, value: object) -> None:
+        self.value = value
 
-    names = " ".join(f"name{i}()," for i in range(300))  # more than one byte counts
-    space: dict[str, Any] = {}
-    exec(f"def many(x):\n    class Local:\n        y = outer\n    return [{names} lambda: inner, x.attribute]\n", space)
-    codes = [space["many"].__code__]
-    for code in codes:
-        codes += [const for const in code.co_consts if isinstance(const, types.CodeType)]
-    told = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    assert _global_names(space["many"].__code__) == told
-    assert {"name299", "outer", "inner"} <= told and "attribute" not in told
+    def told(self) -> object:
+        return self.value
 
 
-def test_a_pickled_language_works_out_its_version_anew() -> None:
-    from nbbatt import dsl
+class Slotted:
+    __slots__ = ("value",)
 
-    lang = dsl.language()
-    assert lang.version
-    again = dill.loads(dill.dumps(lang, recurse=True))
-    assert "version" not in vars(again) and again.version == lang.version
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+def by(n: int) -> Any:
+    return lambda x: x + n
+
+
+DISTINCT: list[Any] = [
+    *(0, 0.0, -0.0, False, None, "", b"", (), [], {}, set(), frozenset(), ..., 1, True, 1.0, "1", b"1", 1j),
+    *(math.nan, math.inf, (1,), (True,), [1], {1}, frozenset({1}), {1: 2}, {2: 1}, {1: 2, 2: 1}, (1, (2, 3))),
+    *(
+        ((1, 2), 3),
+        (1, 2, 3),
+        ("1,2",),
+        ("1", "2"),
+        "int:1",
+        np.uint8(1),
+        np.int64(1),
+        len,
+        max,
+        math,
+        np.abs,
+    ),
+    *(
+        np.zeros(2),
+        np.zeros(2, np.uint8),
+        np.zeros((1, 2)),
+        np.zeros((2, 1)),
+        np.array([1, None]),
+        np.array(["a"]),
+    ),
+    *(
+        Plain(1),
+        Plain(2),
+        Plain(True),
+        Slotted(1),
+        Slotted(2),
+        Plain,
+        Slotted,
+        Colour.RED,
+        Colour.BLUE,
+        Colour,
+    ),
+    *(by(1), by(2), partial(by, 1), partial(by, 2), Plain(by(1)), Plain(by(2)), Plain(1).told, Plain(2).told),
+]
+
+
+def test_things_that_differ_have_digests_that_differ() -> None:
+    digests: dict[str, Any] = {}
+    for value in DISTINCT:
+        other = digests.setdefault(digest((value,)), value)
+        assert other is value, f"{other!r} and {value!r} have one digest"
+
+
+def test_equal_things_made_anew_have_one_digest() -> None:
+    for make in (
+        lambda: Plain([1, {2}]),
+        lambda: Slotted((1,)),
+        lambda: by(3),
+        lambda: np.arange(4),
+        lambda: {"a": [1]},
+    ):
+        assert digest(make()) == digest(make())
+    assert digest({"b", "a", "c"}) == digest({"c", "a", "b"})
+    assert digest(np.arange(6).reshape(2, 3).T) == digest(np.ascontiguousarray(np.arange(6).reshape(2, 3).T))
+
+
+def test_what_holds_itself_and_what_cannot_be_copied_have_a_digest() -> None:
+    ring: list[Any] = [1]
+    ring.append(ring)
+    pair = Plain(None)
+    pair.value = Plain(pair)
+    for value in (ring, pair, threading.Lock(), io.StringIO("a"), iter([1, 2]), (n for n in "ab"), object()):
+        assert len(digest(value)) == 32
+    deep = by(1)
+    for _ in range(20):
+        deep = (lambda inner: lambda x: inner(x))(deep)
+    assert digest(deep) != digest(by(1))
+
+
+plain_data = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(a=plain_data, b=plain_data)
+def test_digests_of_plain_data_are_equal_exactly_when_their_texts_are(a: object, b: object) -> None:
+    assert (digest(a) == digest(b)) == (repr(a) == repr(b))
+
+
+@given(
+    items=st.lists(st.integers() | st.text(max_size=4), unique_by=lambda item: (type(item), item)),
+    data=st.data(),
+)
+def test_the_order_of_a_set_never_shows(items: list[Any], data: st.DataObject) -> None:
+    other = data.draw(st.permutations(items))
+    assert digest(frozenset(items)) == digest(frozenset(other)) and digest(set(items)) == digest(set(other))

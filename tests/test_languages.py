@@ -7,9 +7,9 @@ import math
 import pickle
 import types
 import typing
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, NewType, Optional, Union
+from typing import Any, NewType, Optional, Union
 
 import numpy as np
 import pytest
@@ -64,7 +64,9 @@ def free(a, b=2): return a
 def cell(text: str, **more: Any) -> dict[str, Any]:
     """The names a notebook has after a cell, less the types that the cell imports; functions know no module."""
     space: dict[str, Any] = dict(more)
-    exec(compile(text, "<cell>", "exec"), space)
+    exec(
+        compile(text, "<cell>", "exec", dont_inherit=True), space
+    )  # else annotations would be texts, as here
     imported = vars(typing) | vars(collections.abc)
     return {key: value for key, value in space.items() if imported.get(key) is not value}
 
@@ -98,7 +100,7 @@ def test_types_go_by_the_names_people_gave_them() -> None:
         "square(Size) -> Square",
         "area(Shape) -> int",
         "same(T) -> T",
-        "first(tuple[int, bool]) -> int",
+        "first(tuple[int, bool]) -> Annotated[int, small]",
         "call(Callable, Any) -> Any",
         "count(Callable[[Shape], int]) -> list[int]",
         "free(Any, Any=…) -> Any",
@@ -169,6 +171,7 @@ FITS = [
     ("Callable[[Grid], Grid]", "Callable"),
     ("Callable", "Callable[[Grid], Grid]"),
     ("bool", "bool"),
+    ("Annotated[int, small]", "int"),
 ]
 FITS_NOT = [
     ("Indices", "Grid"),
@@ -205,19 +208,33 @@ def test_fits_not(result: str, param: str) -> None:
     assert not typed().fits(result, param)
 
 
+FRESH = Language.from_module(cell(CELL), name="fresh")
 names = st.sampled_from(sorted({n for p in RICH.primitives.values() for n in (*p.params, p.result)}))
 
 
 @given(a=names, b=names)
 def test_every_type_fits_itself_and_any_and_answers_are_the_same_when_remembered(a: str, b: str) -> None:
     assert RICH.fits(a, a) and RICH.fits(a, "Any") and RICH.fits("Any", a)
-    fresh = pickle.loads(pickle.dumps(tiny_language.language()))
-    assert RICH.fits(a, b) == RICH.fits(a, b) == Language.from_module(cell(CELL)).fits(a, b)
-    assert fresh.fits("Grid", "Grid")
+    assert RICH.fits(a, b) == RICH.fits(a, b) == FRESH.fits(a, b)
+
+
+def test_annotations_that_are_all_texts_mean_the_same() -> None:
+    texts = Language.from_module(cell("from __future__ import annotations\n" + CELL))
+    assert texts.primitives["paint"].signature == RICH.primitives["paint"].signature
+    for a in ("Grid", "Colour", "Patch", "Maybe", "Square", "Shape", "Iterable", "int", "bool"):
+        for b in ("Grid", "Colour", "Patch", "Maybe", "Square", "Shape", "Iterable", "int", "bool"):
+            assert texts.fits(a, b) == RICH.fits(a, b), (a, b)
+
+
+def test_a_pickled_type_table_answers_alike() -> None:
+    lang = tiny_language.language()
+    again = pickle.loads(pickle.dumps(lang.types))
+    types_named = sorted({n for p in lang.primitives.values() for n in (*p.params, p.result)})
+    assert all(again.fits(a, b) == lang.fits(a, b) for a in types_named for b in types_named)
 
 
 def test_functions_stand_where_functions_are_asked_for_and_by_their_signature() -> None:
-    assert RICH.functions_for("Callable[[Grid], Grid]") == ("find", "turn", "same", "call", "free")[1:3] + ("free",)
+    assert RICH.functions_for("Callable[[Grid], Grid]") == ("turn", "same", "free")
     assert RICH.functions_for("Callable[[Shape], int]") == ("area", "same", "free")
     assert set(RICH.functions_for("Callable")) == set(RICH.primitives)
     assert RICH.functions_for("Any") == RICH.functions_for("Grid") == RICH.functions_for("Iterable") == ()
@@ -234,9 +251,11 @@ def test_constants_stand_by_declared_type_or_by_value() -> None:
     # a bare 2 may be a colour or a size; one that is declared is what it says
     assert lang.constants_for("Colour") == ("RED", "TWO")
     assert lang.constants_for("Size") == ("WIDE", "TWO")
-    assert lang.constants_for("int") == ("RED", "WIDE", "TWO")[2:] or "TWO" in lang.constants_for("int")
+    assert lang.constants_for("int") == ("TWO",)
     assert lang.constants_for("bool") == ("YES",)
-    assert set(lang.constants_for("Number")) >= {"TWO", "ORIGIN"} and "YES" not in lang.constants_for("Number")
+    assert set(lang.constants_for("Number")) >= {"TWO", "ORIGIN"} and "YES" not in lang.constants_for(
+        "Number"
+    )
     assert set(lang.constants_for("Patch")) == {"SPOTS", "NONE", "SMALL", "OTHER"}
     assert lang.constants_for("Maybe") == ("SPOTS", "NONE")
     assert lang.constants_for("Grid") == ("SMALL", "OTHER")
@@ -245,7 +264,16 @@ def test_constants_stand_by_declared_type_or_by_value() -> None:
 
 
 def test_constants_are_upper_case_and_cannot_change() -> None:
-    given = {"A": (1, [2]), "B": 1.5, "C": None, "D": [1], "E_1": frozenset({1}), "low": 1, "F": True, "G2": "w"}
+    given = {
+        "A": (1, [2]),
+        "B": 1.5,
+        "C": None,
+        "D": [1],
+        "E_1": frozenset({1}),
+        "low": 1,
+        "F": True,
+        "G2": "w",
+    }
     given |= {"I": 1, "S": 2, "H": (np.zeros(2),), "K": {"a": 1}, "_L": 3}
     lang = Language.from_functions(tiny_language.turn, constants=given)
     assert lang.constants == {"E_1": frozenset({1}), "F": True, "G2": "w", "_L": 3}
@@ -282,7 +310,9 @@ def test_functions_of_a_notebook_cell_work() -> None:
 
 def test_an_edited_cell_is_another_version_and_the_same_cell_the_same() -> None:
     edited = CELL.replace("return grid\n", "return grid[::-1]\n")
-    assert Language.from_module(cell(CELL)).version == RICH.version != Language.from_module(cell(edited)).version
+    assert (
+        Language.from_module(cell(CELL)).version == RICH.version != Language.from_module(cell(edited)).version
+    )
 
 
 def test_len_table_and_repr() -> None:
@@ -335,9 +365,13 @@ def named(name: str) -> Callable[[Any], Any]:
         ({5: plain}, None, "holds no public function"),
         ([5], None, "5 has no usable name, and a primitive is called by name; use a def"),
         ([lambda x: x], None, "has no usable name"),
-        ([plain, named("plain")], None, "two functions are named 'plain', and a name means one thing; rename one"),
+        (
+            [plain, named("plain")],
+            None,
+            "two functions are named 'plain', and a name means one thing; rename one",
+        ),
         ([min], None, "'min' has no readable signature .* wrap it in a def with annotations"),
-        ([starred], None, r"'starred' takes \*grids, and a primitive takes a fixed number of positional"),
+        ([starred], None, r"'starred' takes \*grids.*, and a primitive takes a fixed number of positional"),
         ([keyed], None, "'keyed' takes way.*, and a primitive takes a fixed number"),
         ([named("I")], None, "uses the name 'I' twice or for an input .* rename it"),
         ([named("S")], None, "uses the name 'S' twice or for an input"),
@@ -349,25 +383,33 @@ def named(name: str) -> Callable[[Any], Any]:
     ],
     ids=lambda value: "" if isinstance(value, Mapping | types.ModuleType) else None,
 )
-def test_what_cannot_be_a_language_is_refused_in_a_sentence(source: Any, constants: Any, sentence: str) -> None:
+def test_what_cannot_be_a_language_is_refused_in_a_sentence(
+    source: Any, constants: Any, sentence: str
+) -> None:
     with pytest.raises(LanguageError, match=sentence):
         Language.from_module(source, constants=constants)
 
 
 def test_the_form_of_grids_is_one_of_three() -> None:
-    with pytest.raises(LanguageError, match="grids='list' is no form of grids; choose 'auto', 'array' or 'tuple'"):
+    with pytest.raises(
+        LanguageError, match="grids='list' is no form of grids; choose 'auto', 'array' or 'tuple'"
+    ):
         Language.from_functions(plain).from_module({"plain": plain}, grids="list")  # type: ignore[arg-type]
 
 
 def test_extended_adds_and_the_others_names_win() -> None:
     base = Language.from_functions(plain, tiny_language.turn, constants={"ONE": 1})
-    more = Language.from_module({"plain": starless, "flip": tiny_language.flip}, constants={"ONE": 2, "TWO": 3})
+    more = Language.from_module(
+        {"plain": starless, "flip": tiny_language.flip}, constants={"ONE": 2, "TWO": 3}
+    )
     both = base.extended(more, "both")
     assert list(both.primitives) == ["plain", "turn", "flip"] and both.name == "both"
     assert both.primitives["plain"].fn is starless and both.constants == {"ONE": 2, "TWO": 3}
     assert list(base.primitives) == ["plain", "turn"] and base.extended(more).name == base.name
     assert len({base.version, more.version, both.version}) == 3
-    with pytest.raises(LanguageError, match="takes grids as arrays and 'rich' as tuples, .* build one of them with"):
+    with pytest.raises(
+        LanguageError, match=r"takes grids as arrays and 'rich' as tuples, .* build one of them with"
+    ):
         base.extended(RICH)
     with pytest.raises(LanguageError, match="uses the name 'ONE' twice"):
         base.extended(Language.from_functions(named("ONE")))
@@ -407,7 +449,9 @@ def test_grids_are_handed_over_as_the_language_wants_them() -> None:
     ],
 )
 def test_the_form_of_grids_is_that_of_the_type_named_grid(grid: str, form: str) -> None:
-    head = "from typing import NewType, Annotated, Tuple\nimport numpy as np\nfrom numpy.typing import NDArray\n"
+    head = (
+        "from typing import NewType, Annotated, Tuple\nimport numpy as np\nfrom numpy.typing import NDArray\n"
+    )
     space: dict[str, Any] = {}
     exec(f"{head}Grid = {grid}\ndef f(g: Grid) -> Grid: return g\n", space)
     lang = Language.from_functions(space["f"])
@@ -415,7 +459,9 @@ def test_the_form_of_grids_is_that_of_the_type_named_grid(grid: str, form: str) 
 
 
 def test_the_type_of_grids_is_the_first_parameters_where_none_is_named_grid() -> None:
-    space = cell("def f(b: Board) -> Board: ...\ndef g(b: Board) -> int: ...\ndef h(n: int) -> int: ...\n", Board=tuple)
+    space = cell(
+        "def f(b: Board) -> Board: ...\ndef g(b: Board) -> int: ...\ndef h(n: int) -> int: ...\n", Board=tuple
+    )
     assert Language.from_module(space).grid_type == "Board"
     assert Language.from_functions(*(cell("def f(): ...\n")[name] for name in "f")).grid_type == "Any"
 
@@ -485,13 +531,22 @@ def test_results_of_either_form_are_grids(lang: Language, value: Any) -> None:
         (np.array([["1"]]), "type <U1"),
     ],
 )
-def test_results_that_are_no_grids_are_refused_in_a_sentence(lang: Language, value: Any, sentence: str) -> None:
+def test_results_that_are_no_grids_are_refused_in_a_sentence(
+    lang: Language, value: Any, sentence: str
+) -> None:
     with pytest.raises(PrimitiveError, match=sentence):
         lang.to_grid(value)
 
 
+@st.composite
+def rectangles(draw: st.DrawFn) -> list[list[int]]:
+    width = draw(st.integers(1, MAX_SIDE))
+    row = st.lists(st.integers(0, 9), min_size=width, max_size=width)
+    return draw(st.lists(row, min_size=1, max_size=MAX_SIDE))
+
+
 @both_forms
-@given(cells=st.integers(1, MAX_SIDE).flatmap(lambda w: st.lists(st.lists(st.integers(0, 9), min_size=w, max_size=w), min_size=1, max_size=MAX_SIDE)))  # fmt: skip
+@given(cells=rectangles())
 def test_the_edge_gives_back_what_it_was_given(lang: Language, cells: list[list[int]]) -> None:
     grid = as_grid(cells, "a test's grid")
     assert (lang.to_grid(lang.from_grid(grid)) == grid).all()
