@@ -221,10 +221,8 @@ def cache_clear(
 
 @cache_app.command("prune")
 def cache_prune(
-    entries: Annotated[int | None, typer.Option(help="Keep at most so many entries a cache.", min=0)] = None,
-    megabytes: Annotated[
-        float | None, typer.Option(help="Keep at most so many megabytes a cache.", min=0)
-    ] = None,
+    entries: Annotated[int | None, typer.Option(help="Keep at most so many entries.", min=0)] = None,
+    megabytes: Annotated[float | None, typer.Option(help="Keep at most so many megabytes.", min=0)] = None,
     days: Annotated[float | None, typer.Option(help="Drop what is older than so many days.", min=0)] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -249,7 +247,8 @@ def solvers_export(
     """Write the workspace's solvers as plain files."""
     from nbbatt.exchange import export_solvers
 
-    print(f"{len(export_solvers(folder, task=task, workspace=workspace)):,} solvers written to {folder}.")
+    count = len(export_solvers(folder, task=task, workspace=workspace))
+    print(f"{count:,} {'solver' if count == 1 else 'solvers'} written to {folder}.")
 
 
 @solvers_app.command("import")

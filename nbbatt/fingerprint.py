@@ -159,7 +159,9 @@ class _Walk:
         """What code uses by these names; from modules that are not libraries, the attributes it may mean."""
         for name in sorted(names):
             used = scope.get(name, _BUILTINS.get(name))
-            if used is _BUILTINS.get(name):  # functions pickled by value bring the builtins they use with them
+            if used is _BUILTINS.get(
+                name
+            ):  # functions pickled by value bring the builtins they use with them
                 continue
             yield f"{name}={self.text(used)}"
             if (

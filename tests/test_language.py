@@ -97,7 +97,10 @@ def test_functions_are_a_language() -> None:
         return grid
 
     lang = Language.from_functions(turn, math.floor, name="two", constants={"ONE": 1})
-    assert [p.signature for p in lang.primitives.values()] == ["turn(Grid, bool) -> Grid", "floor(Any) -> Any"]
+    assert [p.signature for p in lang.primitives.values()] == [
+        "turn(Grid, bool) -> Grid",
+        "floor(Any) -> Any",
+    ]
     assert lang.constants == {"ONE": 1} and lang.grids == "array"
     assert Language.from_module([turn]).name == "own"
 
@@ -119,7 +122,10 @@ def test_what_cannot_be_a_language_says_why_and_what_to_do() -> None:
         ("has the name 'größe', which no program can write", lambda: Language.from_functions(größe)),
         ("has the name 'lambda', which no program", lambda: Language.from_module({"lambda": fine})),
         ("has the name 'a b', which no program", lambda: Language.from_module({"a b": fine})),
-        ("grids='list' is no form of grids; choose", lambda: Language.from_functions(fine).from_module([fine], grids="list")),  # type: ignore[arg-type]
+        (
+            "grids='list' is no form of grids; choose",
+            lambda: Language.from_functions(fine).from_module([fine], grids="list"),
+        ),  # type: ignore[arg-type]
     ]
     for sentence, build in refused:
         with pytest.raises(LanguageError, match=sentence) as caught:
@@ -261,13 +267,17 @@ def test_annotations_as_text_and_as_objects_are_the_same_types() -> None:
         "         y: Tuple[int, int], z: 'Object', n: None) -> 'Grid': ...\n"
         "def paint(piece: Piece) -> Grid: ...\n"
     )
-    plain, lazy = (Language.from_module(cell(text)) for text in (source, "from __future__ import annotations\n" + source))
+    plain, lazy = (
+        Language.from_module(cell(text)) for text in (source, "from __future__ import annotations\n" + source)
+    )
     names = ("Grid", "Integer", "Piece", "Colour", "Callable", "Any", "Object", "None")
     for lang in (plain, lazy):
         params = lang.primitives["turn"].params
         assert set(names) <= {*params, lang.primitives["turn"].result}
         assert lang.grids == "tuple" and lang.grid_type == "Grid"
-        assert lang.fits("Grid", "Piece") and lang.fits("Object", "Piece") and not lang.fits("Integer", "Piece")
+        assert (
+            lang.fits("Grid", "Piece") and lang.fits("Object", "Piece") and not lang.fits("Integer", "Piece")
+        )
         assert lang.fits("Integer", params[3]) and not lang.fits("Colour", params[3])
         assert lang.fits(params[7], "tuple") and not lang.fits(params[7], "Object")
     assert plain.primitives["turn"].params[3] == "Integer | None"
@@ -277,7 +287,9 @@ def test_annotations_as_text_and_as_objects_are_the_same_types() -> None:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the type statement is new in 3.12")
 def test_type_statements_are_aliases() -> None:
     lang = Language.from_module(
-        cell("type Grid = tuple[tuple[int, ...], ...]\ntype Piece = Grid | frozenset\ndef turn(g: Grid, p: Piece) -> Grid: ...\n")
+        cell(
+            "type Grid = tuple[tuple[int, ...], ...]\ntype Piece = Grid | frozenset\ndef turn(g: Grid, p: Piece) -> Grid: ...\n"
+        )
     )
     assert lang.primitives["turn"].params == ("Grid", "Piece") and lang.grids == "tuple"
     assert lang.fits("Grid", "Piece") and not lang.fits("int", "Piece")
@@ -432,5 +444,3 @@ def test_a_checked_grid_is_read_only_and_its_own() -> None:
     grid = checked_grid(loose)
     loose[0, 0] = 7
     assert grid[0, 0] == 1 and not grid.flags.writeable
-
-

@@ -54,7 +54,9 @@ def _sorted(grid: Grid, places: Places, numbers: Numbers, count: int) -> Objects
     sizes = np.bincount(numbers, minlength=count)
     starts = np.zeros(len(sizes) + 1, np.int32)
     np.cumsum(sizes, out=starts[1:])
-    if not sizes.all():  # empty numbers begin where the next one does; starts are in order, so neighbours tell
+    if (
+        not sizes.all()
+    ):  # empty numbers begin where the next one does; starts are in order, so neighbours tell
         starts = starts[np.concatenate(([True], starts[1:] != starts[:-1]))]
     rows, cols = np.divmod(places.astype(np.int16), np.int16(grid.shape[1]))
     return Objects(frozen(starts), frozen(rows), frozen(cols), frozen(grid.ravel()[places]))

@@ -87,7 +87,9 @@ def test_battery_on_mutants_of_one_program(versus: Callable[..., float]) -> None
     mutants = bred(1_000, 2, [parent], language)
     task = nbbatt.load_task("e8593010")
     assert together(mutants, task) == alone(mutants, task)
-    ratio = versus(lambda: together(mutants, task), lambda: alone(mutants, task), what="battery, mutants of e8593010")
+    ratio = versus(
+        lambda: together(mutants, task), lambda: alone(mutants, task), what="battery, mutants of e8593010"
+    )
     assert ratio > 5
 
 
@@ -97,7 +99,9 @@ def test_battery_on_mutants_of_the_cheapest_calls(versus: Callable[..., float]) 
     mutants = bred(1_000, 2, [Program.parse(TWELVE, language)], language)
     task = nbbatt.load_task("00576224")
     assert together(mutants, task) == alone(mutants, task)
-    ratio = versus(lambda: together(mutants, task), lambda: alone(mutants, task), what="battery, mutants of cheap calls")
+    ratio = versus(
+        lambda: together(mutants, task), lambda: alone(mutants, task), what="battery, mutants of cheap calls"
+    )
     assert ratio > 1
 
 
@@ -144,7 +148,9 @@ def test_a_cold_run_costs_no_more_than_importing_numpy(versus: Callable[..., flo
     compiled = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
     def inside(code: str) -> float:
-        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=compiled)
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=compiled
+        )
         return float(done.stdout)
 
     def cold() -> float:
