@@ -15,7 +15,8 @@ import dis
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator
-from types import CodeType, FunctionType, ModuleType
+from functools import partial
+from types import CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ class _Walk:
         kind = type(value)
         if kind in _PLAIN:
             return f"{kind.__name__}:{value!r}"
-        if kind in (tuple, list, dict, set, frozenset):
+        if kind in (tuple, list, dict, set, frozenset, MappingProxyType):
             return self._container(value, kind.__name__)
         if kind is np.ndarray:
             content = self.text(value.tolist()) if value.dtype.hasobject else value.tobytes().hex()
@@ -91,7 +92,7 @@ class _Walk:
         if id(value) in self.open:
             return "within itself"
         self.open.add(id(value))
-        if name == "dict":
+        if name in ("dict", "mappingproxy"):
             parts = [f"{self.text(key)}:{self.text(item)}" for key, item in value.items()]
         elif name in (
             "set",
@@ -118,9 +119,9 @@ class _Walk:
             return self._class(value)
         if isinstance(value, property):
             return f"property({self.text((value.fget, value.fset))})"
-        if isinstance(
-            wrapped := getattr(value, "__wrapped__", None), FunctionType
-        ):  # functools.cache, staticmethod
+        wrapped = getattr(value, "__wrapped__", None)
+        stateless = self._installed(type(value).__module__) and not isinstance(value, partial)
+        if isinstance(wrapped, FunctionType) and stateless:  # functools.cache, staticmethod
             return f"wrapped({type(value).__name__},{self.text(wrapped)})"
         label = (
             f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
@@ -140,7 +141,8 @@ class _Walk:
 
     def _class(self, value: type) -> str:
         members = {name: member for name, member in sorted(vars(value).items()) if name not in _SILENT}
-        return f"class({value.__module__}.{value.__qualname__},{self.text((value.__bases__, members))})"
+        made_by = () if type(value) is type else (type(value),)
+        return f"class({value.__module__}.{value.__qualname__},{self.text((*made_by, value.__bases__, members))})"
 
     def _function(self, fn: FunctionType) -> str:
         parts = [self.text(fn.__code__), self.text(fn.__defaults__), self.text(fn.__kwdefaults__)]
@@ -149,6 +151,10 @@ class _Walk:
                 parts.append(self.text(cell.cell_contents))
             except ValueError:  # a cell that is not filled yet
                 parts.append("empty")
+        if marks := {name: mark for name, mark in sorted(vars(fn).items()) if name != "__wrapped__"}:
+            parts.append(
+                self.text(marks)
+            )  # what people, and decorators such as singledispatch, keep on a function
         attributes = {name for code in _codes(fn.__code__) for name in code.co_names}
         parts += self._named(fn.__globals__, _global_names(fn.__code__), attributes, set())
         return "|".join(parts)

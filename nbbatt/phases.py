@@ -29,13 +29,16 @@ VALIDATION_FORMAT = 1
 _STAND_IN = "solve"
 
 
+NO_SCORE = Score(0.0, 0, 0, 0, 0)
+
+
 @dataclass
 class Tried:
     """One candidate on its way through the phases."""
 
     candidate: Candidate
     results: tuple[PairResult, ...] = ()
-    score: Score = Score(0.0, 0, 0, 0, 0)
+    score: Score = NO_SCORE
     status: str = Status.CANCELLED.value
     error: str = ""
     text: str = ""
