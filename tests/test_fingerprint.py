@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import io
 import math
 import os
@@ -452,3 +453,78 @@ def test_digests_of_plain_data_are_equal_exactly_when_their_texts_are(a: object,
 def test_the_order_of_a_set_never_shows(items: list[Any], data: st.DataObject) -> None:
     other = data.draw(st.permutations(items))
     assert digest(frozenset(items)) == digest(frozenset(other)) and digest(set(items)) == digest(set(other))
+
+
+# ---------------------------------------------------------------------- what code is wrapped in
+
+KEPT_ASIDE = {
+    "a function's own attribute": ("def prim(x): return prim.k\nprim.k = {}\n", "1", "2"),
+    "singledispatch": (
+        "@functools.singledispatch\ndef prim(x): return 0\n@prim.register\ndef _(x: int): return {}\n",
+        "1",
+        "2",
+    ),
+    "a partial": (
+        "def h(a, b): return a - b\np = functools.partial(h, {})\ndef prim(x): return p(x)\n",
+        "1",
+        "2",
+    ),
+    "a partial that looks like its function": (
+        "def h(a, b): return a\np = functools.update_wrapper(functools.partial(h, {}), h)\ndef prim(x): return p(x)\n",
+        "1",
+        "2",
+    ),
+    "the state of a wrapping object": (
+        "class Times:\n    def __init__(self, fn, n): functools.update_wrapper(self, fn); self.n = n\n"
+        "    def __call__(self, x): return self.n\ndef h(x): return x\ng = Times(h, {})\ndef prim(x): return g(x)\n",
+        "1",
+        "2",
+    ),
+    "the code of a wrapping object": (
+        "class Sign:\n    def __init__(self, fn): functools.update_wrapper(self, fn)\n"
+        "    def __call__(self, x): return {}x\ndef h(x): return x\ng = Sign(h)\ndef prim(x): return g(x)\n",
+        "+",
+        "-",
+    ),
+    "a read-only mapping": ("K = types.MappingProxyType({{1: {}}})\ndef prim(x): return K[x]\n", "1", "2"),
+    "a metaclass": (
+        "class M(type):\n    def __len__(cls): return {}\nclass A(metaclass=M): pass\ndef prim(x): return len(A)\n",
+        "1",
+        "2",
+    ),
+    "a cached property": (
+        "class A:\n    @functools.cached_property\n    def f(self): return {}\ndef prim(x): return A().f\n",
+        "1",
+        "2",
+    ),
+    "what super finds": (
+        "class A:\n    def f(self): return {}\nclass B(A):\n    def f(self): return super().f()\n"
+        "def prim(x): return B().f()\n",
+        "1",
+        "2",
+    ),
+    "a function in a dict": ("D = dict(a=lambda x: x + {})\ndef prim(x): return D['a'](x)\n", "1", "2"),
+    "a bound method": (
+        "class A:\n    def __init__(self, n): self.n = n\n    def f(self): return self.n\nf = A({}).f\n"
+        "def prim(x): return f()\n",
+        "1",
+        "2",
+    ),
+    "a descriptor": (
+        "class D:\n    def __get__(self, it, kind): return {}\nclass A:\n    a = D()\ndef prim(x): return A.a\n",
+        "1",
+        "2",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", KEPT_ASIDE)
+def test_a_digest_covers_what_is_kept_aside(what: str) -> None:
+    text, one, other = KEPT_ASIDE[what]
+
+    def of(part: str) -> str:
+        space: dict[str, Any] = {"__name__": "__main__", "functools": functools, "types": types}
+        exec(compile(text.format(part), "<cell>", "exec", dont_inherit=True), space)
+        return digest(space["prim"])
+
+    assert of(one) == of(one) != of(other)

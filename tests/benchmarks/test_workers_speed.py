@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import loky
@@ -97,3 +99,21 @@ def test_against_loky(versus: Callable[..., float], ours: Any) -> None:
     finally:
         pool.shutdown(wait=True)
     assert ratio > 5
+
+
+def test_two_busy_workers_use_two_cores(versus: Callable[..., float], tmp_path: Path) -> None:
+    from nbbatt.languages import Language
+    from nbbatt.pipeline import run
+    from nbbatt.tasks import Pair, Task, as_grid
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    import hostile
+
+    grid = as_grid([[1, 2], [3, 4]], "a benchmark's grid")
+    task = Task("burn", (Pair(grid, grid),), (Pair(grid, grid),), "made up")
+    programs = [f"def solve_a(I):\n    return burns(I, {shade})\n" for shade in range(1, 61)]
+    language = Language.from_module(hostile, name="hostile")
+    record = run(task, language=language, programs=programs, workers=2, limit_s=60, workspace=tmp_path)
+    row = {row.phase: row for row in record.profile.rows()}["check_batt"]
+    versus(lambda: None, lambda: None, rounds=1, what=f"two burning workers used {row.cores_used:.2f} cores")
+    assert row.cores_used == pytest.approx(2, abs=0.3)
