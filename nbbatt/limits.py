@@ -254,7 +254,7 @@ class SoftLimit:
         """Under the lock the watchdog is outside its step: clear what it raised and nobody has seen."""
         with self._lock:
             if arming.fired is not None:
-                _raise_in(arming.thread, None)
+                _drain(arming.thread)
 
     def _ring(self) -> None:
         """Wake the watchdog, now or from its next sleep."""
@@ -309,10 +309,27 @@ class SoftLimit:
             _raise_in(arming.thread, arming.fired)
 
 
-def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
-    """Make `kind` pending in a thread (None: clear what is pending) while the interpreter is locked."""
-    target = ctypes.c_ulong(thread)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(kind) if kind is not None else None)
+def _raise_in(thread: int, kind: type[BaseException]) -> None:
+    """Make `kind` pending in a thread, in place of what is pending there, while the interpreter is locked."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind))
+
+
+class _Drained(BaseException):
+    """Takes the place of an exception that nobody is to see."""
+
+
+def _drain(thread: int) -> None:
+    """Leave nothing pending in this thread.
+
+    What is pending is replaced and caught, never set to nothing: CPython 3.11 would go on believing that something is
+    pending, and a function entered under sys.settrace or sys.setprofile (a debugger, coverage) then never starts.
+    """
+    try:
+        _raise_in(thread, _Drained)
+        while True:
+            pass
+    except _Drained:
+        pass
 
 
 @dataclass(frozen=True, slots=True)

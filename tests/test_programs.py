@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import pickle
 import re
+import sys
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -26,6 +28,22 @@ GRID = as_grid([[1, 2, 3], [4, 5, 6]], "a test's grid")
 
 def parsed(body: str, lang: Language = TINY, head: str = "def solve_it(I):") -> Program:
     return Program.parse(head + "".join(f"\n    {line}" for line in body.strip().split("\n")), lang)
+
+
+def python_calls(work: Callable[[], object]) -> int:
+    """How many calls, of Python functions and of C ones, some work takes: a clock that no machine disturbs."""
+    count = [0]
+
+    def see(frame: object, event: str, arg: object) -> None:
+        count[0] += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(see)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count[0]
 
 
 # ---------------------------------------------------------------------- round trips
@@ -139,6 +157,27 @@ def shared(lines: int) -> str:
     """Each line uses the two before it twice: written out, the text would be exponentially long."""
     body = "".join(f"    x{i} = join(x{i - 1}, x{max(0, i - 2)})\n" for i in range(1, lines + 1))
     return f"def solve_shared(I):\n    x0 = turn(I)\n{body}    return x{lines}\n"
+
+
+@pytest.mark.parametrize("what", ["parse", "digest", "inline", "expand", "wire"])
+def test_work_is_linear_in_the_number_of_lines(what: str) -> None:
+    def work(lines: int) -> int:
+        text = shared(lines)
+        if what == "parse":
+            return python_calls(lambda: Program.parse(text, TINY))
+        program = Program.parse(text, TINY)
+        wire = program.wire()
+        works = {
+            "digest": lambda: Program.from_wire(wire, TINY).digest,
+            "inline": program.inline,
+            "expand": program.expand,
+            "wire": lambda: Program(program.name, program.root, TINY).wire(),
+        }
+        return python_calls(works[what])
+
+    small_one, large = work(500), work(5_000)
+    assert large < 11 * small_one
+    assert large < 5_000 * 60
 
 
 @pytest.mark.parametrize("lines", [10, 5_000])

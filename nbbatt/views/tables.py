@@ -40,7 +40,7 @@ def number(value: float | None, decimals: int) -> str:
     if value is None or value != value:
         return NONE
     smallest = 10.0**-decimals
-    if 0 < abs(value) < smallest / 2:
+    if value and not float(f"{value:.{decimals}f}"):
         return f"<{smallest:.{decimals}f}"
     return f"{value:,.{decimals}f}"
 
